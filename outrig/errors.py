@@ -1,0 +1,121 @@
+"""Every failure outrig can report: what it is called, which exit code it means, what to do next.
+
+A failure is raised where it is found and turned into an exit code in one place (`cli/report.py`).
+`exit_code` holds for most commands; `run_exit_code` for those that pass an agent's own code
+through (run, attach, wait, exec, shell, rerun), where 1 and 2 belong to the agent.
+`reason` is what a session record says when this failure ended it (contract, "Status").
+"""
+
+from __future__ import annotations
+
+
+class OutrigError(Exception):
+    """Base of all failures that outrig explains to the user instead of showing a traceback.
+
+    `message` says what happened and names the thing; `hint` is the next step, best a command.
+    """
+
+    kind = "error"
+    exit_code = 1
+    run_exit_code = 125
+    reason: str | None = None
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(OutrigError):
+    """The command line asks for something that makes no sense."""
+
+    kind = "usage"
+    exit_code = 2
+
+
+class ConfigError(OutrigError):
+    """A configuration file, variable or flag holds a wrong or forbidden value."""
+
+    kind = "config"
+
+
+class SessionNotFoundError(OutrigError):
+    """No session, or more than one, answers to the query."""
+
+    kind = "session-not-found"
+
+
+class SessionBusyError(OutrigError):
+    """The session is still running, or somebody else looks after it."""
+
+    kind = "session-busy"
+
+
+class StoreError(OutrigError):
+    """The session root or a record cannot be read or written."""
+
+    kind = "store"
+
+
+class WorkspaceError(OutrigError):
+    """The workspace cannot be used as asked."""
+
+    kind = "workspace"
+    reason = "workspace-failed"
+
+
+class MountError(OutrigError):
+    """A mount is malformed or refused."""
+
+    kind = "mount"
+
+
+class NetworkError(OutrigError):
+    """The network asked for cannot be made."""
+
+    kind = "network"
+    reason = "network-failed"
+
+
+class EngineUnreachableError(OutrigError):
+    """No container engine answers."""
+
+    kind = "engine-unreachable"
+    reason = "start-failed"
+
+
+class EngineError(OutrigError):
+    """The engine answered, and refused."""
+
+    kind = "engine"
+    reason = "start-failed"
+
+
+class ImageMissingError(OutrigError):
+    """The image does not exist and nothing says how to get it."""
+
+    kind = "image-missing"
+    reason = "image-missing"
+
+
+class BuildError(OutrigError):
+    """An image could not be built."""
+
+    kind = "build-failed"
+    reason = "build-failed"
+
+
+class CommandNotExecutableError(OutrigError):
+    """The container could not execute the command."""
+
+    kind = "command-not-executable"
+    run_exit_code = 126
+    reason = "start-failed"
+
+
+class CommandNotFoundError(OutrigError):
+    """The command does not exist in the image."""
+
+    kind = "command-not-found"
+    run_exit_code = 127
+    reason = "start-failed"
