@@ -1,0 +1,313 @@
+"""Config and its sections. The defaults are the field defaults; nowhere else has a default.
+
+Each field carries what the cascade, `config.example.toml` and `config schema` need to know of a
+key: how its text is read (`kind`), who may set it (`trust`) and one line of explanation.
+A field `log_bytes` is the key `log-bytes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal[
+    "string",  # any text
+    "path",  # relative to the declaring file's directory, or to the repo root for repo files
+    "size",  # "4g" -> bytes (int)
+    "duration",  # "90m" -> seconds (float)
+    "number",  # float above 0
+    "integer",  # int above 0
+    "choice",  # one of `choices`
+    "strings",  # array of text
+    "paths",  # array of paths
+    "argv",  # array of text: a command line, never a shell string
+    "table",  # NAME = "text"
+    "argument-table",  # build arguments: NAME = "text" or "${VAR}"
+    "environment",  # NAME = "text" or "${VAR}", resolved when used
+]
+
+Trust = Literal[
+    "repo",  # a repository may set it
+    "repo-inside",  # a repository may set it to something inside itself
+    "repo-no-references",  # a repository may set it, but no ${VAR} of the host's environment
+    "narrower",  # a repository may only make it tighter than the layers below
+    "trusted",  # system or global config, variables, flags
+    "global",  # system or global config, its variable and its flag: never a repository
+]
+
+TRUST_WORDS: Mapping[Trust, str] = {
+    "repo": "anyone",
+    "repo-inside": "anyone; a repo only with paths inside itself",
+    "repo-no-references": "anyone; a repo without ${VAR}",
+    "narrower": "anyone; a repo only to tighten it",
+    "trusted": "system or global config, OUTRIG_*, flags",
+    "global": "system or global config, OUTRIG_*, flags",
+}
+
+
+def key(
+    default: Any = None,
+    *,
+    doc: str,
+    kind: Kind,
+    trust: Trust,
+    choices: tuple[str, ...] = (),
+    example: str | None = None,
+    default_words: str | None = None,
+) -> Any:
+    """A config key: its default and everything that is said about it in one place.
+
+    `example` is TOML text for a key without a useful default; `default_words` says what an
+    unset key means where None does not tell.
+    """
+    return field(
+        default=default,
+        metadata={
+            "doc": doc,
+            "kind": kind,
+            "trust": trust,
+            "choices": choices,
+            "example": example,
+            "default_words": default_words,
+        },
+    )
+
+
+def section(factory: Any, *, doc: str) -> Any:
+    """An ordinary table, merged key by key across layers."""
+    return field(default_factory=factory, metadata={"doc": doc, "shape": "section"})
+
+
+def named(entry: Any, *, doc: str) -> Any:
+    """A named table, `[images.NAME]`: the highest file that has the entry wins alone."""
+    return field(default_factory=dict, metadata={"doc": doc, "shape": "named", "entry": entry})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    dockerfile: str | None = key(
+        doc="Dockerfile to build",
+        kind="path",
+        trust="repo-inside",
+        example='"images/dev/Dockerfile"',
+    )
+    context: str | None = key(
+        doc="build context directory",
+        kind="path",
+        trust="repo-inside",
+        example='"."',
+        default_words="the Dockerfile's directory",
+    )
+    build_args: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "doc": "build arguments; BASE names another configured image",
+            "kind": "argument-table",
+            "trust": "repo-no-references",
+            "example": '{ VERSION = "3" }',
+        },
+    )
+    image_name: str | None = key(
+        doc="a ready image instead, pulled when it is missing",
+        kind="string",
+        trust="trusted",
+        example='"debian:bookworm-slim"',
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    command: tuple[str, ...] = key(
+        (),
+        doc="argv of a run with a prompt; {prompt} is replaced",
+        kind="argv",
+        trust="repo",
+        example='["claude", "-p", "{prompt}"]',
+    )
+    interactive: tuple[str, ...] = key(
+        (), doc="argv without a prompt", kind="argv", trust="repo", example='["claude"]'
+    )
+    image: str | None = key(
+        doc="image to use where the program is not in the host image",
+        kind="string",
+        trust="repo",
+        example='"claude"',
+    )
+    env: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "doc": 'environment: "value", or "${VAR}" of the host',
+            "kind": "environment",
+            "trust": "repo-no-references",
+            "example": '{ DISABLE_AUTOUPDATER = "1" }',
+        },
+    )
+    env_any_of: tuple[str, ...] = key(
+        (),
+        doc="host variables passed in when set; at least one must be",
+        kind="strings",
+        trust="trusted",
+        example='["ANTHROPIC_API_KEY"]',
+    )
+    env_optional: tuple[str, ...] = key(
+        (),
+        doc="host variables passed in when set",
+        kind="strings",
+        trust="trusted",
+        example='["ANTHROPIC_BASE_URL"]',
+    )
+    home: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "doc": "files laid into HOME: path = text; {workspace} is replaced",
+            "kind": "table",
+            "trust": "repo",
+            "example": '{ ".config/x" = "text" }',
+        },
+    )
+    network: str | None = key(
+        doc="network mode for this agent",
+        kind="choice",
+        choices=("none", "open"),
+        trust="narrower",
+        example='"none"',
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountConfig:
+    host: str = key("", doc="path on this machine", kind="path", trust="repo-inside")
+    container: str = key("", doc="absolute path in the container", kind="string", trust="repo")
+    mode: str = key("ro", doc="ro or rw", kind="choice", choices=("ro", "rw"), trust="repo")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceConfig:
+    path: str | None = key(
+        doc="the directory the session works in",
+        kind="path",
+        trust="repo-inside",
+        example='"."',
+        default_words="the git top level, else the repo config's root, else the working directory",
+    )
+    target: str = key(
+        "/workspace", doc="where it appears in the container", kind="string", trust="repo"
+    )
+    mounts: tuple[MountConfig, ...] = field(
+        default=(),
+        metadata={
+            "doc": "further mounts; all layers' entries concatenate",
+            "shape": "list",
+            "entry": MountConfig,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    user: str = key("caller", doc="caller, root, or UID[:GID]", kind="string", trust="trusted")
+    grace: float = key(
+        10.0,
+        doc="time between asking a session to end and killing it",
+        kind="duration",
+        trust="repo",
+    )
+    entrypoint: str | None = key(
+        doc='replaces the image\'s ENTRYPOINT for commands; "" clears it',
+        kind="string",
+        trust="repo",
+        example='""',
+        default_words="the image's own",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsConfig:
+    memory: int | None = key(
+        doc="memory, swap included",
+        kind="size",
+        trust="narrower",
+        example='"4g"',
+        default_words="80 % of the machine",
+    )
+    cpus: float | None = key(
+        doc="processors", kind="number", trust="narrower", example="2.0", default_words="all"
+    )
+    pids: int = key(512, doc="processes and threads", kind="integer", trust="narrower")
+    wall: float | None = key(
+        doc="wall-clock time (--timeout)",
+        kind="duration",
+        trust="narrower",
+        example='"90m"',
+        default_words="none",
+    )
+    log_bytes: int = key(
+        1024**3, doc="bound of the engine's own log of a session", kind="size", trust="narrower"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    mode: str = key(
+        "open",
+        doc="none: loopback only; open: the engine's default bridge",
+        kind="choice",
+        choices=("none", "open"),
+        trust="narrower",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    session_root: str | None = key(
+        doc="where sessions are kept",
+        kind="path",
+        trust="global",
+        example='"~/outrig-sessions"',
+        default_words="$XDG_DATA_HOME/outrig/sessions",
+    )
+    engine: str | None = key(
+        doc="engine URL (unix:///..., tcp://...) or docker context",
+        kind="string",
+        trust="global",
+        example='"unix:///run/docker.sock"',
+        default_words="DOCKER_HOST, the current docker context, the usual sockets",
+    )
+    default_agent: str | None = key(
+        doc="agent when neither --agent nor a command is given",
+        kind="string",
+        trust="repo",
+        example='"claude"',
+        default_words="none",
+    )
+    default_image: str = key(
+        "host",
+        doc="image of plain commands; host is this machine's own /usr",
+        kind="string",
+        trust="repo",
+    )
+    host_paths: tuple[str, ...] = key(
+        (),
+        doc="directories added read-only to the host image, at the same path",
+        kind="paths",
+        trust="trusted",
+        example='["~/.local/bin"]',
+    )
+    images: Mapping[str, ImageConfig] = named(ImageConfig, doc="images to build or to pull")
+    agents: Mapping[str, AgentConfig] = named(AgentConfig, doc="how to run a coding agent")
+    env: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "doc": 'environment of every session: NAME = "value", or "${VAR}" of the host',
+            "kind": "environment",
+            "trust": "repo-no-references",
+            "example": '{ TZ = "UTC" }',
+        },
+    )
+    workspace: WorkspaceConfig = section(WorkspaceConfig, doc="what the session works on")
+    run: RunConfig = section(RunConfig, doc="how the command runs")
+    limits: LimitsConfig = section(LimitsConfig, doc="what the session may use")
+    network: NetworkConfig = section(NetworkConfig, doc="what the session may reach")

@@ -1,0 +1,107 @@
+"""How a session ended: (intent, what the engine says) -> status, reason and exit code.
+
+| intent | finding                          | status / reason            | exit code      |
+|--------|----------------------------------|----------------------------|----------------|
+| stop, kill | any                          | stopped / stopped          | the agent's    |
+| signal | any                              | stopped / interrupted      | 128 + signal   |
+| wall   | any                              | timeout / wall-timeout     | 124            |
+| none   | exit 0                           | completed / exit           | 0              |
+| none   | OOMKilled and 137                | failed / oom               | 137            |
+| none   | the engine died around the end   | failed / engine-lost       | the engine's   |
+| none   | 126, 127 with init's complaint   | failed / start-failed      | 126, 127       |
+| none   | 129 to 192                       | failed / signal            | as it is       |
+| none   | any other code                   | failed / exit              | as it is       |
+| any    | the container vanished           | lost / container-gone      | none           |
+
+OOMKilled alone may be a child's (tried: it is true with exit 0 too). The engine cannot tell an
+agent's own `exit 130` from a death by signal, so 129 to 192 all read `signal`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+IntentKind = Literal["stop", "kill", "signal", "wall"]
+
+EXIT_TIMEOUT = 124
+EXIT_OWN_FAILURE = 125
+KILLED = 137
+ENGINE_DEATH_CODES = (KILLED, 143, 255)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """Who ends a session and why; on disk (`intent.json`) before the signal is sent."""
+
+    kind: IntentKind
+    signal: int | None = None  # the signal that outrig itself got
+    at: str = ""
+    by: str = ""  # "runner", or the command that a user typed elsewhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What is known of the agent's end. `code` None: it never ran, or nobody can say."""
+
+    code: int | None
+    oom: bool = False
+    init_complaint: bool = False  # init's own "exec ... failed", so the command never ran
+    engine_died: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    status: str
+    reason: str
+    exit_code: int | None
+    agent_exit_code: int | None = None
+
+
+def judge(intent: Intent | None, finding: Finding) -> Ending:
+    """The table above, row by row."""
+    if finding.code is None:
+        return Ending(status="lost", reason="container-gone", exit_code=None)
+    code = finding.code
+    status, reason, exit_code = _intended(intent, code) if intent else _found(finding, code)
+    return Ending(
+        status=status,
+        reason=reason,
+        exit_code=exit_code,
+        agent_exit_code=None if reason == "start-failed" else code,
+    )
+
+
+def never_started(reason: str, *, exit_code: int) -> Ending:
+    """A session that failed before its agent ran."""
+    return Ending(status="failed", reason=reason, exit_code=exit_code)
+
+
+def interrupted_early(intent: Intent) -> Ending:
+    """A session that was ended before its agent ran."""
+    status, reason, exit_code = _intended(intent, EXIT_OWN_FAILURE)
+    return Ending(status=status, reason=reason, exit_code=exit_code)
+
+
+def _intended(intent: Intent, code: int) -> tuple[str, str, int]:
+    match intent.kind:
+        case "wall":
+            return "timeout", "wall-timeout", EXIT_TIMEOUT
+        case "signal":
+            return "stopped", "interrupted", 128 + (intent.signal or 0)
+        case "stop" | "kill":
+            return "stopped", "stopped", code
+
+
+def _found(finding: Finding, code: int) -> tuple[str, str, int]:
+    if code == 0:
+        return "completed", "exit", 0
+    if finding.oom and code == KILLED:
+        return "failed", "oom", code
+    if finding.engine_died and code in ENGINE_DEATH_CODES:
+        return "failed", "engine-lost", code
+    if finding.init_complaint and code in (126, 127):
+        return "failed", "start-failed", code
+    if 129 <= code <= 192:  # noqa: PLR2004 - the contract's own bounds
+        return "failed", "signal", code
+    return "failed", "exit", code

@@ -1,0 +1,200 @@
+"""Session: the record of one run, its states, and the only functions that move one along.
+
+A record is kept as the mapping that session.json holds, so that fields written by a later
+version, or by another tool, survive a rewrite untouched; the properties give the fields that
+outrig itself reads, and take nulls, missing keys and legacy names for granted.
+
+    planned -> preparing -> running -> completed | failed | timeout | stopped | lost
+
+Terminal states are sticky. A record without `schema` belongs to another tool: it is read, never
+moved along.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from outrig.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from outrig.core.ending import Ending
+
+SCHEMA = 1
+UNFINISHED = ("planned", "preparing", "running")
+TERMINAL = ("completed", "failed", "timeout", "stopped", "lost")
+FILE = "session.json"
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)$", re.ASCII
+)
+
+
+def time_text(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: object) -> datetime | None:
+    """A record's time, with a fraction of any length (other tools write nanoseconds).
+
+    None when the field is absent or is not a time.
+    """
+    found = _TIME.match(text) if isinstance(text, str) else None
+    if not found:
+        return None
+    day, clock, fraction, zone = found.groups()
+    micro = (fraction or "0")[:6].ljust(6, "0")
+    zone = "+00:00" if zone in "Zz" else zone
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}.{micro}{zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One record. `fields` is session.json's object; treat it as read-only."""
+
+    fields: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.text("id")
+
+    @property
+    def ours(self) -> bool:
+        """False for a record of another tool, which is never changed."""
+        return self.fields.get("schema") is not None
+
+    @property
+    def started_at(self) -> datetime | None:
+        return parse_time(self.fields.get("started_at"))
+
+    @property
+    def ended_at(self) -> datetime | None:
+        return parse_time(self.fields.get("ended_at"))
+
+    @property
+    def ended(self) -> bool:
+        return self.fields.get("ended_at") is not None or self.fields.get("status") in TERMINAL
+
+    @property
+    def status(self) -> str:
+        """Our status; for a foreign record what can be said: completed, failed or unknown."""
+        status = self.fields.get("status")
+        if isinstance(status, str) and self.ours:
+            return status
+        if not self.ended:
+            return "unknown"
+        return "completed" if self.exit_code == 0 else "failed"
+
+    @property
+    def reason(self) -> str | None:
+        return self.text("reason") or None
+
+    @property
+    def exit_code(self) -> int | None:
+        code = self.fields.get("exit_code")
+        return code if isinstance(code, int) and not isinstance(code, bool) else None
+
+    @property
+    def name(self) -> str | None:
+        return self.text("name") or None
+
+    @property
+    def agent_name(self) -> str | None:
+        return self.text("agent_name") or None
+
+    @property
+    def image(self) -> str:
+        """The image's configured name; `container_config_name` is the key's legacy name."""
+        return (
+            self.text("image_config_name")
+            or self.text("container_config_name")
+            or self.text("image_tag")
+        )
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        labels = self.fields.get("labels")
+        return labels if isinstance(labels, dict) else {}
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        command = self.fields.get("command")
+        return tuple(map(str, command)) if isinstance(command, list) else ()
+
+    @property
+    def resources(self) -> Sequence[Mapping[str, Any]]:
+        listed = self.fields.get("resources")
+        return (
+            [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+        )
+
+    def text(self, key: str) -> str:
+        """A string field, or "" when it is missing, null or of another type."""
+        value = self.fields.get(key)
+        return value if isinstance(value, str) else ""
+
+
+def with_fields(session: Session, **changes: Any) -> Session:
+    """The same record with some fields set; None leaves a field out.
+
+    Raises StoreError for a record of another tool.
+    """
+    if not session.ours:
+        raise StoreError(f"session {session.id} belongs to another tool; outrig does not change it")
+    fields = {**session.fields, **changes}
+    return Session({name: value for name, value in fields.items() if value is not None})
+
+
+def preparing(session: Session) -> Session:
+    """The slow part begins: workspace, image, container."""
+    return _move(session, "planned", "preparing")
+
+
+def running(session: Session) -> Session:
+    """The engine has started the container."""
+    return _move(session, "preparing", "running")
+
+
+def ended(session: Session, ending: Ending, *, at: datetime) -> Session:
+    """The end. Terminal states are sticky: an ended record comes back as it is."""
+    if session.ended:
+        return session
+    return with_fields(
+        session,
+        status=ending.status,
+        reason=ending.reason,
+        exit_code=ending.exit_code,
+        agent_exit_code=ending.agent_exit_code,
+        ended_at=time_text(at),
+    )
+
+
+def with_resource(
+    session: Session, *, kind: str, role: str, ref: str | None, attempt: str
+) -> Session:
+    """Note a resource before it is made (`ref` None), and again once its ref is known."""
+    others = [item for item in session.resources if item.get("attempt") != attempt]
+    entry = {"kind": kind, "role": role, "ref": ref, "attempt": attempt}
+    return with_fields(session, resources=[*others, entry])
+
+
+def without_resource(session: Session, attempt: str) -> Session:
+    """Forget a resource that is verified to be gone."""
+    return with_fields(
+        session,
+        resources=[item for item in session.resources if item.get("attempt") != attempt],
+    )
+
+
+def _move(session: Session, source: str, target: str) -> Session:
+    if session.fields.get("status") != source:
+        raise StoreError(f"session {session.id} is {session.status}, not {source}")
+    return with_fields(session, status=target)

@@ -1,0 +1,1 @@
+"""What was said: logs and their timing."""

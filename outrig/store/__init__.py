@@ -1,0 +1,1 @@
+"""The disk: session records, config files, locks."""

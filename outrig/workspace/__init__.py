@@ -1,0 +1,1 @@
+"""The directory the agent sees; the only room that runs git."""
