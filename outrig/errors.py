@@ -61,7 +61,7 @@ class WorkspaceError(OutrigError):
     """The workspace cannot be used as asked."""
 
     kind = "workspace"
-    reason = "workspace-failed"
+    reason: str | None = "workspace-failed"
 
 
 class MountError(OutrigError):
@@ -74,35 +74,35 @@ class NetworkError(OutrigError):
     """The network asked for cannot be made."""
 
     kind = "network"
-    reason = "network-failed"
+    reason: str | None = "network-failed"
 
 
 class EngineUnreachableError(OutrigError):
     """No container engine answers."""
 
     kind = "engine-unreachable"
-    reason = "start-failed"
+    reason: str | None = "start-failed"
 
 
 class EngineError(OutrigError):
     """The engine answered, and refused."""
 
     kind = "engine"
-    reason = "start-failed"
+    reason: str | None = "start-failed"
 
 
 class ImageMissingError(OutrigError):
     """The image does not exist and nothing says how to get it."""
 
     kind = "image-missing"
-    reason = "image-missing"
+    reason: str | None = "image-missing"
 
 
 class BuildError(OutrigError):
     """An image could not be built."""
 
     kind = "build-failed"
-    reason = "build-failed"
+    reason: str | None = "build-failed"
 
 
 class CommandNotExecutableError(OutrigError):
@@ -110,7 +110,7 @@ class CommandNotExecutableError(OutrigError):
 
     kind = "command-not-executable"
     run_exit_code = 126
-    reason = "start-failed"
+    reason: str | None = "start-failed"
 
 
 class CommandNotFoundError(OutrigError):
@@ -118,4 +118,4 @@ class CommandNotFoundError(OutrigError):
 
     kind = "command-not-found"
     run_exit_code = 127
-    reason = "start-failed"
+    reason: str | None = "start-failed"
