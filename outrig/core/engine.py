@@ -1,0 +1,134 @@
+"""What an engine is told and what it says, in words that fit any engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Stream = Literal["stdout", "stderr", "terminal"]
+Role = Literal["agent", "gateway", "sidecar", "helper"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """Where one container is: kept in the record, enough to find it again."""
+
+    engine: str  # "docker"
+    endpoint: str  # "unix:///var/run/docker.sock"
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an engine says of itself. Sizes in bytes."""
+
+    id: str
+    version: str
+    api_version: str
+    os: str
+    architecture: str
+    kernel: str
+    cpus: int
+    memory: int
+    storage_driver: str
+    root_directory: str
+    cgroup_version: str
+    cgroup_driver: str
+    rootless: bool
+    userns_remap: bool
+    seccomp: bool
+    swap_limit: bool
+    runc_version: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def platform(self) -> str:
+        return f"{self.os}/{self.architecture}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locality:
+    """Whether the engine sees this machine's files, and why not."""
+
+    local: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that is present on the engine. `entrypoint` and `command` are its own."""
+
+    reference: str
+    id: str
+    digest: str | None = None
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
+    environment: Mapping[str, str]
+    working_dir: str = ""
+    size: int = 0  # bytes
+    created: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A bind mount with a resolved source. A missing source is an error, never created."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """Everything an engine needs to make one container, but the values of its environment."""
+
+    name: str
+    labels: Mapping[str, str]
+    image: str  # an image id
+    entrypoint: tuple[str, ...] | None  # None: the image's own; (): none
+    command: tuple[str, ...]
+    user: str  # "UID:GID"
+    working_dir: str
+    mounts: tuple[Mount, ...]
+    network: Literal["none", "open"]
+    memory: int | None  # bytes, swap included
+    cpus: float | None
+    pids: int
+    log_bytes: int
+    tty: bool
+    stdin: bool  # an open stdin that is ours to feed; else /dev/null
+    size: tuple[int, int] | None = None  # rows, columns of a tty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a container ended, read after it did."""
+
+    code: int
+    oom: bool
+    error: str
+    started: bool
+    finished_at: str
+    engine_died: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One labelled object on the engine, with its role: not only the agent's container."""
+
+    ref: Ref
+    name: str
+    session: str
+    root: str
+    attempt: str
+    role: str
+    state: str  # created, running, paused, exited, dead ...
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ("running", "paused", "restarting")

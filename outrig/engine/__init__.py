@@ -1,0 +1,155 @@
+"""Containers: the Engine protocol, and connect(), which finds the engine and speaks to it.
+
+This is the only room that imports docker, and it does so late. The protocol speaks of runs and
+not of docker, because it has several tenants: a docker daemon near or far, the fake in tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from outrig.core.engine import (
+        Container,
+        Exit,
+        Facts,
+        Image,
+        Locality,
+        Mount,
+        Ref,
+        Seen,
+        Stream,
+    )
+
+
+class Output(Protocol):
+    """The open line to one container: what it says, and its stdin. Never blocks.
+
+    Made before the container starts, so that no first byte is lost.
+    """
+
+    def fileno(self) -> int:
+        """A descriptor that polls readable when read() has something, writable for write()."""
+        ...
+
+    def read(self) -> Sequence[tuple[Stream, bytes]] | None:
+        """Everything that has arrived, in order; empty when nothing has; None at the end.
+
+        Raises EngineUnreachableError when the line broke instead of ending.
+        """
+        ...
+
+    def write(self, data: memoryview) -> int:
+        """Feed stdin; returns how many bytes were taken, 0 when it would block.
+
+        Raises BrokenPipeError when the container no longer reads.
+        """
+        ...
+
+    def end_input(self) -> None:
+        """End-of-file on the container's stdin."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """A container engine. Every method raises EngineUnreachableError when it does not answer."""
+
+    endpoint: str
+
+    def facts(self) -> Facts: ...
+
+    def locality(self) -> Locality:
+        """Whether the daemon sees our files: a unix socket, and a nonce that we wrote."""
+        ...
+
+    # ------------------------------------------------------------------ a run
+    def prepare(self, container: Container, env: Mapping[str, str]) -> Ref:
+        """Create the container, attach to it and ask for its end; nothing runs yet."""
+        ...
+
+    def start(self, ref: Ref) -> Output:
+        """Start what prepare() made.
+
+        Raises CommandNotFoundError (127), CommandNotExecutableError (126) or EngineError.
+        """
+        ...
+
+    def wait(self, ref: Ref) -> Exit:
+        """Block until it has ended, then say how. Seconds do not count here."""
+        ...
+
+    def signal(self, ref: Ref, name: str) -> None:
+        """Send a signal ("TERM"); a container that has ended already is no error."""
+        ...
+
+    def resize(self, ref: Ref, rows: int, columns: int) -> None: ...
+
+    def remove(self, ref: Ref) -> None:
+        """Remove it, running or not, and see that it is gone; gone already is no error."""
+        ...
+
+    def seen(self, root: str) -> Sequence[Seen]:
+        """Every labelled object that belongs to the session root with this root id."""
+        ...
+
+    # ------------------------------------------------------------------ images
+    def image(self, reference: str) -> Image | None:
+        """What is known of a local image; None when it is not there. Never pulls."""
+        ...
+
+    def images(self) -> Sequence[Image]:
+        """Every image whose tag begins with `outrig/`."""
+        ...
+
+    def pull(self, reference: str, show: Callable[[str], None]) -> Image: ...
+
+    def build(
+        self,
+        *,
+        tag: str,
+        context: Iterable[bytes],
+        dockerfile: str,
+        build_args: Mapping[str, str],
+        no_cache: bool,
+        show: Callable[[str], None],
+    ) -> Image:
+        """Build from a tar stream; the tag exists only if all of it succeeded."""
+        ...
+
+    def import_image(self, tag: str, archive: Iterable[bytes], changes: Sequence[str]) -> Image: ...
+
+    def read_file(self, image: Image, path: str) -> bytes | None:
+        """A small file of an image, without running anything of it; None when absent."""
+        ...
+
+    def host_image(self, host_paths: Sequence[str]) -> tuple[Image, Sequence[Mount]]:
+        """The `host` image, made when absent, and the read-only mounts that fill it."""
+        ...
+
+    def archive(self, ref: Ref, path: str) -> Iterator[bytes]: ...
+
+
+def connect(
+    engine: str | None,
+    *,
+    env: Mapping[str, str],
+    home: Path,
+    cache: Path,
+    slots: Path,
+) -> Engine:
+    """Find the engine and open a line to it.
+
+    `engine` is a URL or the name of a docker context; without it DOCKER_HOST, the current docker
+    context, the usual sockets, rootless included. `cache` keeps what was learned about engines
+    and images; `slots` is the host-wide directory of start/stop/remove slots.
+
+    Raises EngineUnreachableError with the endpoints that were tried.
+    """
+    from outrig.engine.docker import DockerEngine  # noqa: PLC0415 - only when an engine is needed
+
+    return DockerEngine.connect(engine, env=env, home=home, cache=cache, slots=slots)
