@@ -1,0 +1,80 @@
+"""Who the session is inside its container: a pure decision, as a table.
+
+| asked     | caller   | workspace owner | engine    | inside            | on the host         |
+|-----------|----------|-----------------|-----------|-------------------|---------------------|
+| caller    | not root | any             | rootful   | the caller        | the caller          |
+| caller    | root     | not root        | rootful   | the owner         | the owner           |
+| caller    | root     | root            | rootful   | 0, and it says so | root, no capability |
+| caller    | any      | any             | rootless  | 0                 | the engine's user   |
+| root      | any      | any             | rootful   | 0, and it says so | root, no capability |
+| root      | any      | any             | rootless  | 0                 | the engine's user   |
+| UID[:GID] | any      | any             | any       | as asked          | as the engine maps  |
+
+sudo is a root caller: the owner of the workspace is who the files should belong to, and that
+holds for a plain root shell in somebody's checkout as well. On an engine with userns-remap the
+container keeps the host's user namespace, or the workspace could not be written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from outrig.errors import UsageError
+
+_EXPLICIT = re.compile(r"(\d{1,10})(?::(\d{1,10}))?", re.ASCII)
+_HIGHEST = 2**32 - 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A uid and gid on this machine, with the login name if there is one."""
+
+    uid: int
+    gid: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The session's user. `notice` is said aloud when it is root."""
+
+    uid: int
+    gid: int
+    name: str
+    home: str
+    notice: str | None = None
+
+    @property
+    def user(self) -> str:
+        return f"{self.uid}:{self.gid}"
+
+
+def decide(asked: str, *, caller: Person, owner: Person, rootless: bool) -> Identity:
+    """The table above. Raises UsageError when `asked` is none of its words."""
+    if asked == "caller":
+        if rootless:
+            return _identity(Person(uid=0, gid=0, name="root"))
+        person = owner if caller.uid == 0 else caller
+        why = "you are root and so is the workspace's owner" if person.uid == 0 else None
+        return _identity(person, why)
+    if asked == "root":
+        return _identity(Person(uid=0, gid=0, name="root"), None if rootless else "--user root")
+    found = _EXPLICIT.fullmatch(asked)
+    if not found or max(int(part or 0) for part in found.groups()) > _HIGHEST:
+        raise UsageError(f'user "{asked}" is neither caller, root, nor UID[:GID]')
+    uid, gid = int(found[1]), int(found[2] or found[1])
+    known = next((person for person in (caller, owner) if person.uid == uid), None)
+    return _identity(Person(uid=uid, gid=gid, name=known.name if known else None))
+
+
+def _identity(person: Person, root_because: str | None = None) -> Identity:
+    name = person.name or ("root" if person.uid == 0 else "outrig")
+    notice = None
+    if root_because:
+        notice = (
+            f"the session runs as uid 0 without capabilities ({root_because}): "
+            "files it makes in the workspace belong to root"
+        )
+    home = "/root" if person.uid == 0 else f"/home/{name}"
+    return Identity(uid=person.uid, gid=person.gid, name=name, home=home, notice=notice)

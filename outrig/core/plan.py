@@ -1,0 +1,378 @@
+"""RunPlan: everything that is decided before anything happens; draft() decides it.
+
+A plan can be printed (`--dry-run`), stored in the record and compared in a test. It holds the
+names of environment variables, never their values, so that nothing made from it can leak them.
+What only an engine can decide (a rootless engine's user, 80 % of its memory, whether the host
+image has the agent's program) is decided at launch and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from posixpath import isabs, join, normpath, relpath
+from typing import TYPE_CHECKING, Any, Literal
+
+from outrig.core import identity, mounts, naming, network
+from outrig.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from outrig.core.cascade import Resolved
+    from outrig.core.config import AgentConfig, Config, ImageConfig
+
+Stdin = Literal["null", "pipe", "terminal"]
+HOST_IMAGE = "host"
+AT_LAUNCH = "decided at launch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line asked for beyond configuration keys."""
+
+    words: tuple[str, ...] = ()
+    agent: str | None = None
+    prompt: str | None = None
+    image: str | None = None
+    volumes: tuple[str, ...] = ()
+    workdir: str | None = None
+    name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tty: bool | None = None  # -t, -T, or neither
+    interactive: bool = False  # -i
+    no_stdin: bool = False
+    capture: bool = False  # --json: streams go to the logs only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """What the three standard streams of this process are."""
+
+    stdin: Literal["terminal", "data", "other"] = "other"  # data: a pipe or a regular file
+    all_terminals: bool = False
+    size: tuple[int, int] | None = None  # rows, columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the session works: what was found on the disk, symlinks resolved."""
+
+    root: str
+    start: str  # the directory the user stands in
+    owner: identity.Person
+    repository: bool = False
+    head: str | None = None
+    branch: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePlan:
+    """Which image, not yet whether it is there.
+
+    host: the empty image filled with this machine's /usr. configured: an entry of [images].
+    local: a reference that must be present and is never pulled. `otherwise` is the configured
+    image for an agent whose program the host image lacks.
+    """
+
+    kind: Literal["host", "configured", "local"]
+    name: str
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    command: tuple[str, ...]
+    agent: str | None
+    task: str | None
+    image: ImagePlan
+    entrypoint: tuple[str, ...] | None  # None: the image's own; (): none
+    workspace: Place
+    target: str
+    working_dir: str
+    mounts: tuple[mounts.MountSpec, ...]
+    env_names: tuple[str, ...]
+    home: Mapping[str, str]  # files laid into HOME
+    user: str
+    caller: identity.Person
+    network: network.Mode
+    memory: int | None
+    cpus: float | None
+    pids: int
+    wall: float | None  # seconds
+    log_bytes: int
+    grace: float  # seconds
+    tty: bool
+    stdin: Stdin
+    size: tuple[int, int] | None
+    name: str | None
+    labels: Mapping[str, str]
+    host_paths: tuple[str, ...]
+    notices: tuple[str, ...]
+    origins: Mapping[str, str]
+
+
+def draft(
+    request: Request,
+    resolved: Resolved,
+    *,
+    place: Place,
+    caller: identity.Person,
+    terminal: Terminal,
+    env_names: Sequence[str],
+) -> RunPlan:
+    """Decide a run. Raises UsageError or MountError for what makes no sense or is refused."""
+    config = resolved.config
+    agent_name = chosen_agent(request, config)
+    agent = config.agents[agent_name] if agent_name else None
+    command = _command(request, agent_name, agent)
+    tty = _tty(request, agent, terminal)
+    mode = network.mode(_network(config, agent))
+    _check_name(request.name)
+    identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
+    target = config.workspace.target
+    mounts.refuse_target(target, "workspace target")
+    return RunPlan(
+        command=command,
+        agent=agent_name,
+        task=request.prompt,
+        image=_image(request, resolved, agent_name, agent),
+        entrypoint=_entrypoint(config, agent),
+        workspace=place,
+        target=normpath(target),
+        working_dir=_working_dir(request, place, target),
+        mounts=_mounts(request, resolved),
+        env_names=tuple(sorted(env_names)),
+        home=agent.home if agent else {},
+        user=config.run.user,
+        caller=caller,
+        network=mode,
+        memory=config.limits.memory,
+        cpus=config.limits.cpus,
+        pids=config.limits.pids,
+        wall=config.limits.wall,
+        log_bytes=config.limits.log_bytes,
+        grace=config.run.grace,
+        tty=tty,
+        stdin=_stdin(request, agent, terminal, tty=tty),
+        size=terminal.size if tty else None,
+        name=request.name,
+        labels=request.labels,
+        host_paths=config.host_paths,
+        notices=_notices(place, mode),
+        origins=resolved.origin,
+    )
+
+
+def chosen_agent(request: Request, config: Config) -> str | None:
+    """The agent that runs, or None for a plain command.
+
+    Raises UsageError when the agent is not configured or nothing says what to run.
+    """
+    name = request.agent
+    if name is None and request.words:
+        if request.prompt is not None:
+            raise UsageError(
+                "a prompt goes to an agent, and a command was given",
+                hint="add --agent NAME: the words are then appended to the agent's own command",
+            )
+        return None
+    name = name or config.default_agent
+    known = ", ".join(sorted(config.agents))
+    if name is None:
+        raise UsageError(
+            "nothing to run: no command, no --agent, and no default-agent",
+            hint=f"outrig run -- COMMAND, or outrig run --agent NAME -p PROMPT; agents: {known}",
+        )
+    if name not in config.agents:
+        raise UsageError(f'no agent "{name}"', hint=f"agents: {known}; add one as [agents.{name}]")
+    return name
+
+
+def _command(request: Request, name: str | None, agent: AgentConfig | None) -> tuple[str, ...]:
+    if agent is None:
+        return request.words
+    prompt = request.prompt
+    argv = agent.interactive if prompt is None else agent.command
+    key = "interactive" if prompt is None else "command"
+    if not argv:
+        raise UsageError(
+            f'agent "{name}" has no `{key}`',
+            hint=f"set it in [agents.{name}], or give a prompt with -p",
+        )
+    if prompt is not None:
+        argv = tuple(word.replace("{prompt}", prompt) for word in argv)
+    return (*argv, *request.words)
+
+
+def _tty(request: Request, agent: AgentConfig | None, terminal: Terminal) -> bool:
+    if request.tty is False:
+        return False
+    if request.tty and request.interactive and terminal.stdin == "data":
+        raise UsageError(
+            "stdin is not a terminal, and -it needs one", hint="use -i alone for piped input"
+        )
+    if agent and request.prompt is None and not (request.tty or terminal.all_terminals):
+        raise UsageError(
+            "an agent without a prompt needs a terminal", hint="give it a prompt with -p"
+        )
+    if request.tty:
+        return True
+    prompted = agent is not None and request.prompt is not None
+    usable = terminal.all_terminals and not request.no_stdin and not request.capture
+    return usable and (not prompted or request.interactive)
+
+
+def _stdin(request: Request, agent: AgentConfig | None, terminal: Terminal, *, tty: bool) -> Stdin:
+    """Data reaches a command; an agent with a prompt waits for ever on an open pipe."""
+    if request.no_stdin:
+        return "null"
+    prompted = agent is not None and request.prompt is not None
+    if tty and terminal.stdin == "terminal" and (request.interactive or not prompted):
+        return "terminal"
+    if request.interactive:
+        return "pipe"
+    return "pipe" if terminal.stdin == "data" and not prompted and not tty else "null"
+
+
+def _network(config: Config, agent: AgentConfig | None) -> str:
+    """The tighter of the session's and the agent's."""
+    if agent and agent.network == "none":
+        return "none"
+    return config.network.mode
+
+
+def _image(
+    request: Request, resolved: Resolved, agent_name: str | None, agent: AgentConfig | None
+) -> ImagePlan:
+    """--image > the agent's image > default-image > host, and the agent's own image behind it."""
+    config = resolved.config
+    asked = request.image or (agent.image if agent else None) or config.default_image
+    if asked != HOST_IMAGE:
+        return ImagePlan(kind="configured" if asked in config.images else "local", name=asked)
+    otherwise = agent_name if agent_name in config.images and not request.image else None
+    return ImagePlan(kind="host", name=HOST_IMAGE, otherwise=otherwise)
+
+
+def _entrypoint(config: Config, agent: AgentConfig | None) -> tuple[str, ...] | None:
+    """An image's ENTRYPOINT stays for commands, not for agents."""
+    if config.run.entrypoint is None:
+        return () if agent else None
+    return (config.run.entrypoint,) if config.run.entrypoint else ()
+
+
+def _working_dir(request: Request, place: Place, target: str) -> str:
+    if request.workdir is not None:
+        return normpath(
+            request.workdir if isabs(request.workdir) else join(target, request.workdir)
+        )
+    below = relpath(place.start, place.root)
+    if below == "." or below.startswith(".."):
+        return normpath(target)
+    return join(normpath(target), below)
+
+
+def _mounts(request: Request, resolved: Resolved) -> tuple[mounts.MountSpec, ...]:
+    config = resolved.config
+    where = resolved.origin.get("workspace.mounts", "workspace.mounts")
+    configured = [
+        mounts.spec(item.host, item.container, writable=item.mode == "rw", declared=where)
+        for item in config.workspace.mounts
+    ]
+    wanted = (*configured, *map(mounts.parse_volume, request.volumes))
+    workspace = mounts.spec("", config.workspace.target, writable=True, declared="the workspace")
+    mounts.refuse_overlap((workspace, *wanted))
+    return wanted
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and not naming.is_name(name):
+        raise UsageError(
+            f'"{name}" cannot be a session name',
+            hint="letters, digits, _ . - and at most 63 of them, not shaped like a session id",
+        )
+
+
+def _notices(place: Place, mode: network.Mode) -> tuple[str, ...]:
+    git = (
+        "the repository's own .git is writable in the session: review .git/config and hooks "
+        "before you run git there after an agent you do not trust"
+    )
+    said = (git if place.repository else None, network.announcement(mode))
+    return tuple(notice for notice in said if notice)
+
+
+def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]:
+    """The plan for people and scripts (`--dry-run`), without anything that is unset."""
+    who = identity.decide(plan.user, caller=plan.caller, owner=plan.workspace.owner, rootless=False)
+    image: dict[str, Any] = {"kind": plan.image.kind, "name": plan.image.name}
+    if plan.image.otherwise:
+        image["otherwise"] = plan.image.otherwise
+    configured = images.get(plan.image.name)
+    if configured and plan.image.kind == "configured":
+        image |= {"dockerfile": configured.dockerfile, "image-name": configured.image_name}
+    table: dict[str, Any] = {
+        "command": list(plan.command),
+        "agent": plan.agent,
+        "task": plan.task,
+        "name": plan.name,
+        "working-dir": plan.working_dir,
+        "entrypoint": None if plan.entrypoint is None else list(plan.entrypoint),
+        "env-names": list(plan.env_names),
+        "home-files": sorted(plan.home),
+        "network": plan.network,
+        "tty": plan.tty,
+        "stdin": plan.stdin,
+        "grace": plan.grace,
+        "host-paths": list(plan.host_paths),
+        "notices": list(plan.notices),
+        "image": image,
+        "user": {
+            "asked": plan.user,
+            "inside": f"{who.user}; another on a rootless engine, {AT_LAUNCH}",
+            "home": who.home,
+        },
+        "limits": limits_table(plan),
+        "workspace": workspace_table(plan),
+        "labels": dict(plan.labels),
+        "mounts": mounts_table(plan),
+        "config-origins": dict(plan.origins),
+    }
+    return _without_nothing(table)
+
+
+def limits_table(plan: RunPlan) -> dict[str, Any]:
+    """Bytes, processors, processes, seconds."""
+    return {
+        "memory": AT_LAUNCH if plan.memory is None else plan.memory,
+        "cpus": plan.cpus,
+        "pids": plan.pids,
+        "wall": plan.wall,
+        "log-bytes": plan.log_bytes,
+    }
+
+
+def workspace_table(plan: RunPlan) -> dict[str, Any]:
+    place = plan.workspace
+    return {
+        "mode": "bind",
+        "path": place.root,
+        "target": plan.target,
+        "base": place.head,
+        "branch": place.branch,
+    }
+
+
+def mounts_table(plan: RunPlan) -> list[dict[str, Any]]:
+    return [
+        {"host": mount.source, "container": mount.target, "mode": "rw" if mount.writable else "ro"}
+        for mount in plan.mounts
+    ]
+
+
+def _without_nothing(table: Mapping[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is unset is left out."""
+    return {
+        name: _without_nothing(value) if isinstance(value, dict) else value
+        for name, value in table.items()
+        if value is not None and value != {}
+    }
