@@ -1,0 +1,106 @@
+"""The environment of a session: what configuration and flags ask for, and what every session has.
+
+    standard < the image's own < [env] < [agents.N] env < host variables an agent wants < -e
+
+Nothing of the host's environment comes along unless it is named here or there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from outrig.core.reference import resolve
+from outrig.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from outrig.core.config import AgentConfig, Config
+    from outrig.core.identity import Identity
+
+PASSED_IN = ("TERM", "COLORTERM", "LANG", "TZ")
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Values by name, kept beside the plan and stored nowhere; and what to tell the user."""
+
+    values: Mapping[str, str]
+    notices: tuple[str, ...] = ()
+
+
+def asked(
+    config: Config, agent_name: str | None, flags: Sequence[str], host: Mapping[str, str]
+) -> Asked:
+    """What [env], the agent and `-e` ask for.
+
+    Raises ConfigError for a reference to an unset host variable and UsageError for a malformed
+    `-e` or an agent none of whose keys is set.
+    """
+    values = resolve(config.env, host, "env")
+    given, notices = _flags(flags, host)
+    if agent_name is not None:
+        agent = config.agents[agent_name]
+        values |= resolve(agent.env, host, f"agents.{agent_name}.env")
+        values |= _wanted(agent_name, agent, {**host, **given})
+    return Asked(values={**values, **given}, notices=notices)
+
+
+def _flags(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    values: dict[str, str] = {}
+    notices = []
+    for flag in flags:
+        name, equals, value = flag.partition("=")
+        if not _NAME.fullmatch(name):
+            raise UsageError("-e takes NAME=VALUE or NAME, and NAME must be a variable's name")
+        if "\0" in value:
+            raise UsageError(f"-e {name}: a value cannot hold a NUL byte")
+        if equals:
+            values[name] = value
+        elif name in host:
+            values[name] = host[name]
+        else:
+            notices.append(f"-e {name}: not set here, so not set in the session")
+    return values, tuple(notices)
+
+
+def _wanted(name: str, agent: AgentConfig, host: Mapping[str, str]) -> dict[str, str]:
+    any_of = [key for key in agent.env_any_of if host.get(key)]
+    if agent.env_any_of and not any_of:
+        keys = " or ".join(agent.env_any_of)
+        raise UsageError(
+            f'agent "{name}" needs {keys}, and none is set',
+            hint=f"export {agent.env_any_of[0]}=..., or pass it with -e",
+        )
+    optional = [key for key in agent.env_optional if host.get(key)]
+    return {key: host[key] for key in (*any_of, *optional)}
+
+
+def standard(
+    who: Identity,
+    *,
+    image: Mapping[str, str],
+    host: Mapping[str, str],
+    committer: Mapping[str, str],
+    path: str | None,
+) -> dict[str, str]:
+    """What every session has. `path` replaces the image's PATH (the host image has none)."""
+    search = path or image.get("PATH") or DEFAULT_PATH
+    return {
+        **{name: host[name] for name in PASSED_IN if host.get(name)},
+        **committer,
+        "HOME": who.home,
+        "USER": who.name,
+        "PATH": f"{who.home}/.local/bin:{search}",
+        "NPM_CONFIG_PREFIX": f"{who.home}/.local",
+        # The workspace may belong to another uid than the session's (root, rootless engines).
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+        # Without it init passes a signal to its one child, and the child's children stay.
+        "TINI_KILL_PROCESS_GROUP": "1",
+    }
