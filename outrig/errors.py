@@ -19,6 +19,7 @@ class OutrigError(Exception):
     exit_code = 1
     run_exit_code = 125
     reason: str | None = None
+    as_json = False  # the command that failed had been asked for JSON
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

@@ -1,0 +1,5 @@
+"""`python -m outrig` is `outrig`."""
+
+from outrig.cli.main import entry
+
+entry()

@@ -1,0 +1,131 @@
+"""The front door: which commands there are, and entry(), which the `outrig` script calls.
+
+Only the command that was asked for is loaded: `outrig ls` must not pay for `run`. The table is
+the order of `outrig --help`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from outrig import __version__
+from outrig.cli import report
+from outrig.errors import OutrigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Door(NamedTuple):
+    """Where a command lives. `options` goes to the parser as context settings."""
+
+    name: str
+    module: str
+    function: str
+    alias: str | None = None
+    group: bool = False
+
+
+DOORS = (
+    Door("run", "outrig.cli.run", "run"),
+    Door("ls", "outrig.cli.ls", "ls", alias="ps"),
+    Door("show", "outrig.cli.show", "show", alias="inspect"),
+    Door("logs", "outrig.cli.logs", "logs"),
+    Door("discard", "outrig.cli.discard", "discard", alias="rm"),
+    Door("build", "outrig.cli.build", "build"),
+    Door("images", "outrig.cli.images", "images"),
+    Door("config", "outrig.cli.config", "app", group=True),
+    Door("doctor", "outrig.cli.doctor", "doctor"),
+)
+# Options of `run` end at the first word of the command, which keeps its own options.
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+RUN_SETTINGS = {**SETTINGS, "allow_interspersed_args": False}
+
+EPILOG = "Start with: outrig doctor, then outrig run -- COMMAND; then outrig ls."
+
+
+def entry() -> None:
+    """The `outrig` program."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    command = _canonical(argv[0]) if argv else None
+    app = build_app(command if "_OUTRIG_COMPLETE" not in os.environ else None)
+
+    def act() -> Any:
+        return app(args=argv or ["--help"], prog_name="outrig", standalone_mode=False)
+
+    return report.guarded(command, argv, act)
+
+
+def build_app(command: str | None) -> typer.Typer:
+    """The application with one command, or with all of them when none is named."""
+    app = typer.Typer(
+        name="outrig",
+        help="Run any coding agent, or any command, in a container; keep a truthful record of it.",
+        epilog=EPILOG,
+        rich_markup_mode=None,  # rich costs 35 ms at every --help
+        pretty_exceptions_enable=False,
+        context_settings=SETTINGS,
+    )
+    app.callback()(_root)
+    for door in DOORS:
+        if command is None or door.name == command:
+            _register(app, door)
+    return app
+
+
+def _canonical(word: str) -> str | None:
+    for door in DOORS:
+        if word in (door.name, door.alias):
+            return door.name
+    return None
+
+
+def _register(app: typer.Typer, door: Door) -> None:
+    target = getattr(importlib.import_module(door.module), door.function)
+    if door.group:
+        app.add_typer(target, name=door.name)
+        return
+    settings = RUN_SETTINGS if door.name == "run" else SETTINGS
+    acting = _remember_json(target)
+    app.command(door.name, context_settings=settings)(acting)
+    if door.alias:
+        app.command(door.alias, context_settings=settings, hidden=True)(acting)
+
+
+def _remember_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A failure is reported as JSON if the command was asked for JSON."""
+
+    @functools.wraps(command)
+    def acting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except OutrigError as error:
+            error.as_json = bool(kwargs.get("as_json", False))
+            raise
+
+    return acting
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"outrig {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass

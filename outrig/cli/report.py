@@ -1,0 +1,95 @@
+"""How a door ends: every failure becomes words on stderr and an exit code, here and only here.
+
+| failure                     | run, attach, wait, exec, shell, rerun | all other commands |
+|-----------------------------|---------------------------------------|--------------------|
+| wrong usage                 | 125                                   | 2                  |
+| outrig's own failure        | 125, or the failure's own (126, 127)  | 1                  |
+| Ctrl-C outside of a session | 130                                   | 130                |
+| stdout closed (`| head`)    | 141                                   | 141                |
+
+141 is what a program killed by SIGPIPE has in a shell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from outrig.core.terminal import safe
+from outrig.errors import OutrigError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PASSES_CODES_THROUGH = frozenset({"run", "attach", "wait", "exec", "shell", "rerun"})
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int:
+    """Run `act` and return the exit code of the process. Typer's own errors are explained too."""
+    import typer
+
+    # typer's base of all usage errors, wherever its version keeps it
+    misuse = typer.BadParameter.__bases__[0]
+    try:
+        code = act()
+    except OutrigError as error:
+        return fail(command, error, as_json=error.as_json)
+    except misuse as error:
+        hint = f"outrig {command} --help" if command else "outrig --help"
+        words = UsageError(_misuse_words(error), hint=hint)
+        return fail(command, words, as_json=wants_json(argv))
+    except (KeyboardInterrupt, typer.Abort):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _give_up_stdout()
+        return EXIT_BROKEN_PIPE
+    return code if isinstance(code, int) else 0
+
+
+def fail(command: str | None, error: OutrigError, *, as_json: bool) -> int:
+    """Say what happened and what to do next; return the exit code."""
+    if as_json:
+        shown = json.dumps({"error": as_object(error)}, ensure_ascii=False)
+    else:
+        shown = f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
+    say_line(shown if as_json else safe(shown))
+    return error.run_exit_code if command in PASSES_CODES_THROUGH else error.exit_code
+
+
+def as_object(error: OutrigError) -> dict[str, str | None]:
+    return {"kind": error.kind, "message": error.message, "hint": error.hint}
+
+
+def notice(text: str) -> None:
+    """Progress and notices: one line each, on stderr."""
+    say_line(f"[outrig] {safe(text)}")
+
+
+def say_line(text: str) -> None:
+    """A line on stderr; a stderr that is closed or gone is no reason to fail."""
+    try:
+        os.write(2, text.encode("utf-8", "backslashreplace") + b"\n")
+    except OSError:
+        return
+
+
+def wants_json(argv: list[str]) -> bool:
+    """Whether --json stands among the options, for errors found before they are parsed."""
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    return "--json" in options
+
+
+def _misuse_words(error: Exception) -> str:
+    formatter = getattr(error, "format_message", None)
+    return str(formatter() if callable(formatter) else error)
+
+
+def _give_up_stdout() -> None:
+    """Python flushes stdout at exit and would complain about the closed pipe once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
