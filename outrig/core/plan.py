@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from posixpath import isabs, join, normpath, relpath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from outrig.core import identity, mounts, naming, network
 from outrig.errors import UsageError
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from outrig.core.cascade import Resolved
-    from outrig.core.config import AgentConfig, Config, ImageConfig
+    from outrig.core.config import AgentConfig, Config
 
 Stdin = Literal["null", "pipe", "terminal"]
 HOST_IMAGE = "host"
-AT_LAUNCH = "decided at launch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,80 +298,3 @@ def _notices(place: Place, mode: network.Mode) -> tuple[str, ...]:
     )
     said = (git if place.repository else None, network.announcement(mode))
     return tuple(notice for notice in said if notice)
-
-
-def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]:
-    """The plan for people and scripts (`--dry-run`), without anything that is unset."""
-    who = identity.decide(plan.user, caller=plan.caller, owner=plan.workspace.owner, rootless=False)
-    image: dict[str, Any] = {"kind": plan.image.kind, "name": plan.image.name}
-    if plan.image.otherwise:
-        image["otherwise"] = plan.image.otherwise
-    configured = images.get(plan.image.name)
-    if configured and plan.image.kind == "configured":
-        image |= {"dockerfile": configured.dockerfile, "image-name": configured.image_name}
-    table: dict[str, Any] = {
-        "command": list(plan.command),
-        "agent": plan.agent,
-        "task": plan.task,
-        "name": plan.name,
-        "working-dir": plan.working_dir,
-        "entrypoint": None if plan.entrypoint is None else list(plan.entrypoint),
-        "env-names": list(plan.env_names),
-        "home-files": sorted(plan.home),
-        "network": plan.network,
-        "tty": plan.tty,
-        "stdin": plan.stdin,
-        "grace": plan.grace,
-        "host-paths": list(plan.host_paths),
-        "notices": list(plan.notices),
-        "image": image,
-        "user": {
-            "asked": plan.user,
-            "inside": f"{who.user}; another on a rootless engine, {AT_LAUNCH}",
-            "home": who.home,
-        },
-        "limits": limits_table(plan),
-        "workspace": workspace_table(plan),
-        "labels": dict(plan.labels),
-        "mounts": mounts_table(plan),
-        "config-origins": dict(plan.origins),
-    }
-    return _without_nothing(table)
-
-
-def limits_table(plan: RunPlan) -> dict[str, Any]:
-    """Bytes, processors, processes, seconds."""
-    return {
-        "memory": AT_LAUNCH if plan.memory is None else plan.memory,
-        "cpus": plan.cpus,
-        "pids": plan.pids,
-        "wall": plan.wall,
-        "log-bytes": plan.log_bytes,
-    }
-
-
-def workspace_table(plan: RunPlan) -> dict[str, Any]:
-    place = plan.workspace
-    return {
-        "mode": "bind",
-        "path": place.root,
-        "target": plan.target,
-        "base": place.head,
-        "branch": place.branch,
-    }
-
-
-def mounts_table(plan: RunPlan) -> list[dict[str, Any]]:
-    return [
-        {"host": mount.source, "container": mount.target, "mode": "rw" if mount.writable else "ro"}
-        for mount in plan.mounts
-    ]
-
-
-def _without_nothing(table: Mapping[str, Any]) -> dict[str, Any]:
-    """TOML has no null: what is unset is left out."""
-    return {
-        name: _without_nothing(value) if isinstance(value, dict) else value
-        for name, value in table.items()
-        if value is not None and value != {}
-    }

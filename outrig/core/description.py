@@ -1,0 +1,122 @@
+"""A plan in words: what `--dry-run` prints, and the first record of the session it becomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from outrig.core import identity
+from outrig.core.session import SCHEMA, Session, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from outrig.core.config import ImageConfig
+    from outrig.core.plan import RunPlan
+
+AT_LAUNCH = "decided at launch"
+
+
+def first_record(
+    plan: RunPlan, *, session_id: str, container_name: str, at: datetime, version: str
+) -> Session:
+    """The record of a planned session; the store adds its name and where it is kept."""
+    fields = {
+        "schema": SCHEMA,
+        "id": session_id,
+        "status": "planned",
+        "started_at": time_text(at),
+        "container_name": container_name,
+        "image_tag": plan.image.name,
+        "image_config_name": plan.image.name,
+        "working_dir": plan.workspace.start,
+        "agent_name": plan.agent,
+        "command": list(plan.command),
+        "task": plan.task,
+        "env_names": list(plan.env_names),
+        "user": plan.user,
+        "network": plan.network,
+        "tty": plan.tty,
+        "labels": dict(plan.labels) or None,
+        "kind": "main",
+        "mounts": _mounts(plan),
+        "limits": _unset_left_out(_limits(plan)),
+        "workspace": _unset_left_out(_workspace(plan)),
+        "config_origins": dict(plan.origins),
+        "resources": [],
+        "outrig_version": version,
+    }
+    return Session(_unset_left_out(fields))
+
+
+def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]:
+    """The plan for people and scripts (`--dry-run`), without anything that is unset."""
+    who = identity.decide(plan.user, caller=plan.caller, owner=plan.workspace.owner, rootless=False)
+    image: dict[str, Any] = {"kind": plan.image.kind, "name": plan.image.name}
+    if plan.image.otherwise:
+        image["otherwise"] = plan.image.otherwise
+    configured = images.get(plan.image.name)
+    if configured and plan.image.kind == "configured":
+        image |= {"dockerfile": configured.dockerfile, "image-name": configured.image_name}
+    table: dict[str, Any] = {
+        "command": list(plan.command),
+        "agent": plan.agent,
+        "task": plan.task,
+        "name": plan.name,
+        "working-dir": plan.working_dir,
+        "entrypoint": None if plan.entrypoint is None else list(plan.entrypoint),
+        "env-names": list(plan.env_names),
+        "home-files": sorted(plan.home),
+        "network": plan.network,
+        "tty": plan.tty,
+        "stdin": plan.stdin,
+        "grace": plan.grace,
+        "host-paths": list(plan.host_paths),
+        "notices": list(plan.notices),
+        "image": _unset_left_out(image),
+        "user": {
+            "asked": plan.user,
+            "inside": f"{who.user}; another on a rootless engine, {AT_LAUNCH}",
+            "home": who.home,
+        },
+        "limits": _unset_left_out(_limits(plan)),
+        "workspace": _unset_left_out(_workspace(plan)),
+        "labels": dict(plan.labels),
+        "mounts": _mounts(plan),
+        "config-origins": dict(plan.origins),
+    }
+    return _unset_left_out(table)
+
+
+def _limits(plan: RunPlan) -> dict[str, Any]:
+    """Bytes, processors, processes, seconds."""
+    return {
+        "memory": AT_LAUNCH if plan.memory is None else plan.memory,
+        "cpus": plan.cpus,
+        "pids": plan.pids,
+        "wall": plan.wall,
+        "log-bytes": plan.log_bytes,
+    }
+
+
+def _workspace(plan: RunPlan) -> dict[str, Any]:
+    place = plan.workspace
+    return {
+        "mode": "bind",
+        "path": place.root,
+        "target": plan.target,
+        "base": place.head,
+        "branch": place.branch,
+    }
+
+
+def _mounts(plan: RunPlan) -> list[dict[str, Any]]:
+    return [
+        {"host": mount.source, "container": mount.target, "mode": "rw" if mount.writable else "ro"}
+        for mount in plan.mounts
+    ]
+
+
+def _unset_left_out(table: Mapping[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is unset is left out."""
+    return {name: value for name, value in table.items() if value is not None}
