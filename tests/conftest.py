@@ -40,17 +40,26 @@ FOREIGN = (
 )
 
 
+# A mark, and the option without which its tests are left out.
+GATES = {
+    "docker": ("--docker", "run the tests that need a live engine"),
+    "slow": ("--slow", "run what takes too long for every day"),
+}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--docker", action="store_true", help="run the tests that need a live engine")
+    for option, words in GATES.values():
+        parser.addoption(option, action="store_true", help=words)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--docker"):
-        return
-    wanted = [item for item in items if item.get_closest_marker("docker") is None]
-    unwanted = [item for item in items if item.get_closest_marker("docker") is not None]
+    shut = [mark for mark, (option, _) in GATES.items() if not config.getoption(option)]
+    for item in items:
+        if "debian" in getattr(item, "fixturenames", ()):  # whoever comes first makes the image
+            item.add_marker(pytest.mark.timeout(300), append=False)
+    unwanted = [item for item in items if any(map(item.get_closest_marker, shut))]
     config.hook.pytest_deselected(items=unwanted)
-    items[:] = wanted
+    items[:] = [item for item in items if item not in unwanted]
 
 
 # ---------------------------------------------------------------- isolation
