@@ -103,6 +103,7 @@ class Container:
     tty: bool
     stdin: bool  # an open stdin that is ours to feed; else /dev/null
     size: tuple[int, int] | None = None  # rows, columns of a tty
+    keep_host_userns: bool = False  # on an engine with userns-remap the workspace needs it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,8 +72,8 @@ class Engine(Protocol):
         """Create the container, attach to it and ask for its end; nothing runs yet."""
         ...
 
-    def start(self, ref: Ref) -> Output:
-        """Start what prepare() made.
+    def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> Output:
+        """Start what prepare() made; `meanwhile` runs while the engine is busy with it.
 
         Raises CommandNotFoundError (127), CommandNotExecutableError (126) or EngineError.
         """

@@ -1,0 +1,89 @@
+"""What makes a session's user at home on any image: a passwd and group entry, and a HOME.
+
+The image's own entries are read without running anything of it, ours is added, and the files are
+bound read-only. HOME is a directory of the session: writable, kept with the record, and gone
+with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from outrig.core import accounts
+from outrig.core.engine import Mount
+from outrig.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from outrig.core.engine import Image
+    from outrig.core.identity import Identity
+    from outrig.core.plan import RunPlan
+    from outrig.engine import Engine
+    from outrig.store.creation import Held
+
+
+def furnish(
+    engine: Engine, image: Image, who: Identity, plan: RunPlan, held: Held
+) -> Sequence[Mount]:
+    """Write `etc/` and `home/` into the session's directory; the mounts that show them inside."""
+    etc = held.directory / "etc"
+    home = held.directory / "home"
+    etc.mkdir(mode=0o755)
+    passwd = accounts.passwd(
+        _text(engine, image, "/etc/passwd"), uid=who.uid, gid=who.gid, name=who.name, home=who.home
+    )
+    group = accounts.group(_text(engine, image, "/etc/group"), gid=who.gid, name=who.name)
+    _write(etc / "passwd", passwd, 0o644)
+    _write(etc / "group", group, 0o644)
+    home.mkdir(mode=0o700)
+    _lay(home, plan)
+    _hand_over(home, who)
+    return (
+        Mount(source=str(etc / "passwd"), target="/etc/passwd"),
+        Mount(source=str(etc / "group"), target="/etc/group"),
+        Mount(source=str(home), target=who.home, writable=True),
+    )
+
+
+def _text(engine: Engine, image: Image, path: str) -> str:
+    data = engine.read_file(image, path)
+    return (data or b"").decode("utf-8", "surrogateescape")
+
+
+def _lay(home: Path, plan: RunPlan) -> None:
+    """The agent's own files, such as those that answer its first-run questions."""
+    for name, text in plan.home.items():
+        path = home / name
+        if os.path.isabs(name) or ".." in path.parts:  # noqa: PTH117 - a name, not yet a path
+            raise ConfigError(
+                f'agents.{plan.agent}.home: "{name}" leaves the home directory',
+                hint="use a path below HOME, such as .config/tool/settings.json",
+            )
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(path, text.replace("{workspace}", plan.target), 0o600)
+
+
+def _hand_over(home: Path, who: Identity) -> None:
+    """HOME belongs to the session's user, or is open to it where we may not give it away.
+
+    Opening it exposes nothing: the directory above is 0700 and ours.
+    """
+    everything = [home, *home.rglob("*")]
+    if os.geteuid() == 0:
+        for path in everything:
+            os.chown(path, who.uid, who.gid, follow_symlinks=False)
+    elif who.uid != os.geteuid():
+        for path in everything:
+            path.chmod(0o777 if path.is_dir() else 0o666)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, mode)  # whatever the caller's umask is
+        file.write(text)
