@@ -1,0 +1,105 @@
+"""One small file of a session: read without being tricked, replaced whole or not at all.
+
+A reader never follows a link, never waits at a FIFO and never takes in a giant; a replacement is
+written beside the file, synced, and renamed over it, so that whoever is killed leaves the old
+text or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST = 16 * 1024 * 1024  # bytes; a record has a few thousand
+
+
+class UnreadableError(Exception):
+    """Why a file cannot be used, in a few words."""
+
+
+def read(path: str, *, dir_fd: int | None = None) -> bytes:
+    """The whole file. Raises FileNotFoundError, UnreadableError or another OSError."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(path, flags, dir_fd=dir_fd)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise UnreadableError("not a regular file")
+        if found.st_size > LARGEST:
+            raise UnreadableError(f"larger than {LARGEST} bytes")
+        return _read_all(fd)
+    finally:
+        os.close(fd)
+
+
+def read_object(path: str, *, dir_fd: int | None = None) -> dict[str, Any]:
+    """The JSON object in a file. Raises as read() does, or UnreadableError if it is no object."""
+    data = read(path, dir_fd=dir_fd)
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("not JSON" if data.strip() else "empty") from error
+    if not isinstance(value, dict):
+        raise UnreadableError("not a JSON object")
+    return value
+
+
+def write_object(path: str, value: Mapping[str, Any]) -> None:
+    """Replace a file by the JSON of `value`, pretty-printed, 0600, durable when this returns."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    replace(path, text.encode("utf-8", "surrogateescape"))
+
+
+def replace(path: str, data: bytes) -> None:
+    """Swap the file whole: temporary file, fsync, rename, fsync of the directory."""
+    directory, _, name = path.rpartition("/")
+    beside = f"{directory}/.{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            _write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    sync_directory(directory)
+
+
+def sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is that of a replacement that was never finished."""
+    return name.startswith((".session.json.", ".intent.json.", ".config.toml.")) and name.endswith(
+        ".tmp"
+    )
+
+
+def _read_all(fd: int) -> bytes:
+    parts = []
+    left = LARGEST
+    while left > 0 and (part := os.read(fd, min(left, 1 << 20))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,51 @@
+"""intent.json: who ends a session and why, written before the signal is sent.
+
+The first intent wins: whoever asks later finds it and leaves it, so that the record says what
+really ended the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from outrig.core.ending import Intent, IntentKind
+from outrig.errors import StoreError
+from outrig.store import file
+from outrig.store.places import INTENT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def declare(directory: Path, intent: Intent) -> Intent:
+    """Write an intent unless there is one; returns the one that counts. Raises StoreError."""
+    earlier = read(directory)
+    if earlier:
+        return earlier
+    fields = {"kind": intent.kind, "signal": intent.signal, "at": intent.at, "by": intent.by}
+    try:
+        file.write_object(f"{directory}/{INTENT}", fields)
+    except OSError as error:
+        raise StoreError(f"cannot write {directory}/{INTENT}: {error.strerror}") from error
+    return intent
+
+
+def read(directory: Path) -> Intent | None:
+    """The intent of a session; None when nobody declared one that can be understood."""
+    try:
+        fields = file.read_object(f"{directory}/{INTENT}")
+    except (OSError, file.UnreadableError):
+        return None
+    kind = fields.get("kind")
+    if kind not in get_args(IntentKind):
+        return None
+    return Intent(
+        kind=kind,
+        signal=_signal(fields.get("signal")),
+        at=str(fields.get("at") or ""),
+        by=str(fields.get("by") or ""),
+    )
+
+
+def _signal(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
