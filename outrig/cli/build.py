@@ -1,0 +1,1 @@
+"""`outrig build`: images built ahead of their first use."""

@@ -1,0 +1,1 @@
+"""`outrig images`: which images there are, configured and built."""

@@ -1,0 +1,1 @@
+"""The base image from the packages of the distribution, for machines that reach no registry."""

@@ -1,0 +1,1 @@
+"""Images of a docker daemon: present, listed, pulled, built, imported."""
