@@ -1,4 +1,4 @@
-"""RunPlan -> a started Session. The order is the promise:
+"""RunPlan -> a started Session. The order of its steps is the promise.
 
 1. What can be refused is refused, and the engine answers, before anything is on the disk.
 2. The record exists before any slow or risky step, and we hold its attend lock.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,11 +39,13 @@ if TYPE_CHECKING:
 
     from outrig.core.config import Config
     from outrig.core.ending import Ending
-    from outrig.core.engine import Container, Mount, Ref
+    from outrig.core.engine import Container, Facts, Mount, Ref
+    from outrig.core.identity import Identity
     from outrig.core.plan import RunPlan
     from outrig.core.session import Session
     from outrig.engine import Engine, Output
     from outrig.runner.cancel import Cancel
+    from outrig.runner.image import Ready
     from outrig.store.creation import Held
     from outrig.store.sessions import SessionStore
 
@@ -87,14 +89,15 @@ def launch(
 ) -> Launched:
     """Start a session. `show` is told what happens, a line at a time.
 
-    Raises the OutrigError that stopped it; the record, if there is one by then, says the same.
+    Raises the OutrigError that stopped it, or CancelledError; the record, if there is one by
+    then, says the same.
     """
     mounts = _real_mounts(order, engine)
     held = _record(order, store, mounts)
     with contextlib.ExitStack() as undo:
         undo.callback(held.close)
         try:
-            run = _start(order, engine, held, mounts, undo, cancel, show)
+            run = _Start(order, engine, held, mounts, undo, cancel, show).go()
         except OutrigError as error:
             reason = error.reason or "start-failed"
             _end(held, undo, never_started(reason, exit_code=error.run_exit_code))
@@ -151,111 +154,129 @@ def _record(order: Order, store: SessionStore, mounts: tuple[Mount, ...]) -> Hel
     )
 
 
-def _start(
-    order: Order,
-    engine: Engine,
-    held: Held,
-    mounts: tuple[Mount, ...],
-    undo: contextlib.ExitStack,
-    cancel: Cancel,
-    show: Callable[[str], None],
-) -> Launched:
-    """From `planned` to `running`."""
-    plan = order.plan
-    attempt = os.urandom(8).hex()
-    held.update(lambda session: with_fields(preparing(session), engine=engine.endpoint))
-    found = image.ready(engine, order, held.directory, cancel=cancel, show=show)
-    facts = engine.facts()
-    who = identity.decide(
-        plan.user, caller=plan.caller, owner=plan.workspace.owner, rootless=facts.rootless
-    )
-    if who.notice:
-        show(who.notice)
-    container = container_for(
-        plan,
-        session=held.session,
-        attempt=attempt,
-        image=found.image,
-        mounts=(*found.mounts, *homes.furnish(engine, found.image, who, plan, held), *mounts),
-        user=who.user,
-        memory=plan.memory or facts.memory * 8 // 10,
-        keep_host_userns=facts.userns_remap,
-    )
-    env = environment.standard(
-        who,
-        image=found.image.environment,
-        host=order.host_env,
-        committer=order.committer,
-        path=found.path,
-    )
-    cancel.check()
-    held.update(lambda session: _noted(session, attempt, None))
-    ref = _prepare(engine, container, {**env, **order.values}, held, attempt)
-    undo.callback(_remove, engine, ref, held, attempt)
-    held.update(
-        lambda session: with_fields(
-            _noted(session, attempt, ref),
-            image_tag=found.image.reference,
-            image_config_name=found.name,
-            image_id=found.image.id,
-            image_digest=found.image.digest,
-            platform=facts.platform,
-            engine=engine.endpoint,
-            engine_version=facts.version,
-        )
-    )
-    cancel.check()
-    started = datetime.now(UTC)
-    output = engine.start(ref, meanwhile=lambda: _keep_config(held.directory, order))
-    undo.callback(output.close)
-    held.update(running)
-    return Launched(
-        engine=engine,
-        held=held,
-        container=container,
-        ref=ref,
-        attempt=attempt,
-        output=output,
-        started=started,
-        wall=plan.wall,
-        grace=plan.grace,
-    )
-
-
-def _prepare(
-    engine: Engine, container: Container, env: Mapping[str, str], held: Held, attempt: str
-) -> Ref:
-    """A refusal has made nothing, so the note goes; an engine that went away may have."""
-    try:
-        return engine.prepare(container, env)
-    except EngineUnreachableError:
-        raise
-    except OutrigError:
-        held.update(lambda session: without_resource(session, attempt))
-        raise
-
-
-def _remove(engine: Engine, ref: Ref, held: Held, attempt: str) -> None:
-    engine.remove(ref)
-    held.update(lambda session: without_resource(session, attempt))
-
-
-def _noted(session: Session, attempt: str, ref: Ref | None) -> Session:
-    return with_resource(
-        session, kind="container", role="agent", ref=ref.id if ref else None, attempt=attempt
-    )
-
-
-def _keep_config(directory: Path, order: Order) -> None:
-    path = directory / "config.toml"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(order.effective_config)
-
-
 def _end(held: Held, undo: contextlib.ExitStack, ending: Ending) -> None:
     """The record says what happened, then everything that was made goes."""
     try:
         held.update(lambda session: ended(session, ending, at=datetime.now(UTC)))
     finally:
         undo.close()
+
+
+@dataclass(slots=True)
+class _Start:
+    """From `planned` to `running`; what each step makes, `undo` takes back."""
+
+    order: Order
+    engine: Engine
+    held: Held
+    mounts: tuple[Mount, ...]
+    undo: contextlib.ExitStack
+    cancel: Cancel
+    show: Callable[[str], None]
+    attempt: str = field(default_factory=lambda: os.urandom(8).hex())
+
+    def go(self) -> Launched:
+        self.held.update(
+            lambda session: with_fields(preparing(session), engine=self.engine.endpoint)
+        )
+        found = image.ready(
+            self.engine, self.order, self.held.directory, cancel=self.cancel, show=self.show
+        )
+        facts = self.engine.facts()
+        who = self._who(facts)
+        container = self._container(found, facts, who)
+        self.cancel.check()
+        ref = self._prepare(container, self._environment(found, who))
+        self._note(ref, found, facts)
+        self.cancel.check()
+        started = datetime.now(UTC)
+        output = self.engine.start(ref, meanwhile=self._keep_config)
+        self.undo.callback(output.close)
+        self.held.update(running)
+        plan = self.order.plan
+        return Launched(
+            engine=self.engine,
+            held=self.held,
+            container=container,
+            ref=ref,
+            attempt=self.attempt,
+            output=output,
+            started=started,
+            wall=plan.wall,
+            grace=plan.grace,
+        )
+
+    def _who(self, facts: Facts) -> Identity:
+        plan = self.order.plan
+        who = identity.decide(
+            plan.user, caller=plan.caller, owner=plan.workspace.owner, rootless=facts.rootless
+        )
+        if who.notice:
+            self.show(who.notice)
+        return who
+
+    def _container(self, found: Ready, facts: Facts, who: Identity) -> Container:
+        plan = self.order.plan
+        own = homes.furnish(self.engine, found.image, who, plan, self.held)
+        return container_for(
+            plan,
+            session=self.held.session,
+            attempt=self.attempt,
+            image=found.image,
+            mounts=(*found.mounts, *own, *self.mounts),
+            user=who.user,
+            memory=plan.memory or facts.memory * 8 // 10,
+            keep_host_userns=facts.userns_remap,
+        )
+
+    def _environment(self, found: Ready, who: Identity) -> dict[str, str]:
+        standard = environment.standard(
+            who,
+            image=found.image.environment,
+            host=self.order.host_env,
+            committer=self.order.committer,
+            path=found.path,
+        )
+        return {**standard, **self.order.values}
+
+    def _prepare(self, container: Container, env: Mapping[str, str]) -> Ref:
+        """Noted, made, its undo registered. A refusal has made nothing, so the note goes."""
+        self.held.update(lambda session: self._noted(session, None))
+        try:
+            ref = self.engine.prepare(container, env)
+        except EngineUnreachableError:
+            raise
+        except OutrigError:
+            self.held.update(lambda session: without_resource(session, self.attempt))
+            raise
+        self.undo.callback(self._remove, ref)
+        return ref
+
+    def _remove(self, ref: Ref) -> None:
+        self.engine.remove(ref)
+        self.held.update(lambda session: without_resource(session, self.attempt))
+
+    def _note(self, ref: Ref, found: Ready, facts: Facts) -> None:
+        self.held.update(
+            lambda session: with_fields(
+                self._noted(session, ref),
+                image_tag=found.image.reference,
+                image_config_name=found.name,
+                image_id=found.image.id,
+                image_digest=found.image.digest,
+                platform=facts.platform,
+                engine_version=facts.version,
+            )
+        )
+
+    def _noted(self, session: Session, ref: Ref | None) -> Session:
+        container = ref.id if ref else None
+        return with_resource(
+            session, kind="container", role="agent", ref=container, attempt=self.attempt
+        )
+
+    def _keep_config(self) -> None:
+        path = self.held.directory / "config.toml"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(self.order.effective_config)
