@@ -8,6 +8,11 @@ through (run, attach, wait, exec, shell, rerun), where 1 and 2 belong to the age
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class OutrigError(Exception):
     """Base of all failures that outrig explains to the user instead of showing a traceback.
@@ -25,6 +30,7 @@ class OutrigError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.record: Mapping[str, Any] | None = None  # of the session that this failure ended
 
 
 class UsageError(OutrigError):
@@ -90,6 +96,13 @@ class EngineError(OutrigError):
 
     kind = "engine"
     reason: str | None = "start-failed"
+
+
+class ContainerGoneError(EngineError):
+    """The container vanished, and nobody can say how it ended."""
+
+    kind = "container-gone"
+    reason: str | None = "container-gone"
 
 
 class ImageMissingError(OutrigError):

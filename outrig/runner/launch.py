@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig import __version__
-from outrig.core import description, environment, identity, naming
+from outrig.core import cascade, description, environment, identity, naming
 from outrig.core.container import container_for
 from outrig.core.ending import EXIT_OWN_FAILURE, Intent, interrupted_early, never_started
 from outrig.core.session import (
@@ -31,37 +31,22 @@ from outrig.core.session import (
 from outrig.errors import EngineError, EngineUnreachableError, OutrigError
 from outrig.runner import homes, image
 from outrig.runner.cancel import CancelledError
-from outrig.store import creation
+from outrig.store import creation, file, places, toml
 from outrig.workspace.sources import resolve_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from outrig.core.config import Config
     from outrig.core.ending import Ending
     from outrig.core.engine import Container, Facts, Mount, Ref
     from outrig.core.identity import Identity
-    from outrig.core.plan import RunPlan
     from outrig.core.session import Session
     from outrig.engine import Engine, Output
     from outrig.runner.cancel import Cancel
     from outrig.runner.image import Ready
+    from outrig.runner.order import Order
     from outrig.store.creation import Held
     from outrig.store.sessions import SessionStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A plan, and what stays beside it: values that are stored nowhere, and places."""
-
-    plan: RunPlan
-    config: Config
-    values: Mapping[str, str]  # of the environment that was asked for
-    host_env: Mapping[str, str]
-    committer: Mapping[str, str]
-    home: Path  # the caller's
-    session_dir: Path | None
-    effective_config: str  # TOML, secrets by name only
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,6 +69,7 @@ def launch(
     *,
     engine: Engine,
     store: SessionStore,
+    session_dir: Path | None,
     cancel: Cancel,
     show: Callable[[str], None],
 ) -> Launched:
@@ -93,7 +79,7 @@ def launch(
     then, says the same.
     """
     mounts = _real_mounts(order, engine)
-    held = _record(order, store, mounts)
+    held = _record(order, store, mounts, session_dir)
     with contextlib.ExitStack() as undo:
         undo.callback(held.close)
         try:
@@ -101,6 +87,7 @@ def launch(
         except OutrigError as error:
             reason = error.reason or "start-failed"
             _end(held, undo, never_started(reason, exit_code=error.run_exit_code))
+            error.record = held.session.fields
             raise
         except CancelledError as stop:
             _end(held, undo, interrupted_early(Intent(kind="signal", signal=stop.number)))
@@ -131,7 +118,9 @@ def _real_mounts(order: Order, engine: Engine) -> tuple[Mount, ...]:
     return mounts
 
 
-def _record(order: Order, store: SessionStore, mounts: tuple[Mount, ...]) -> Held:
+def _record(
+    order: Order, store: SessionStore, mounts: tuple[Mount, ...], session_dir: Path | None
+) -> Held:
     now = datetime.now(UTC)
 
     def build(session_id: str, _directory: Path) -> Session:
@@ -149,7 +138,7 @@ def _record(order: Order, store: SessionStore, mounts: tuple[Mount, ...]) -> Hel
         now=now,
         build=build,
         name=order.plan.name,
-        session_dir=order.session_dir,
+        session_dir=session_dir,
         writable=(Path(order.plan.workspace.root), *writable),
     )
 
@@ -276,7 +265,5 @@ class _Start:
         )
 
     def _keep_config(self) -> None:
-        path = self.held.directory / "config.toml"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(self.order.effective_config)
+        text = toml.text(cascade.as_table(self.order.config))
+        file.replace(f"{self.held.directory}/{places.CONFIG}", text.encode())

@@ -1,0 +1,59 @@
+"""What the shell offers after Tab: sessions, agents, images. Silent when nothing can be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outrig.errors import OutrigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from outrig.core.config import Config
+
+MOST = 50  # sessions offered at once
+
+
+def complete_session(incomplete: str) -> list[str]:
+    """Ids, newest first, and names."""
+    from outrig.store import config, places
+    from outrig.store.sessions import SessionStore
+
+    try:
+        store = SessionStore(config.session_root(env=os.environ, cwd=Path.cwd()))
+        ids = store.ids()
+    except OutrigError:
+        return []
+    try:
+        names = sorted(os.listdir(store.root / places.NAMES))  # noqa: PTH208 - names are enough
+    except OSError:
+        names = []
+    return _starting([*names, *ids], incomplete)[:MOST]
+
+
+def complete_agent(incomplete: str) -> list[str]:
+    config = _config()
+    return _starting(sorted(config.agents), incomplete) if config else []
+
+
+def complete_image(incomplete: str) -> list[str]:
+    config = _config()
+    return _starting(sorted(config.images), incomplete) if config else []
+
+
+def _config() -> Config | None:
+    from outrig.core import cascade
+    from outrig.store import layers, places
+
+    home = places.home(os.environ)
+    try:
+        found = layers.read(env=os.environ, cwd=Path.cwd(), home=home)
+        return cascade.resolve(found.layers, home=str(home)).config
+    except OutrigError:
+        return None
+
+
+def _starting(words: Iterable[str], incomplete: str) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)]

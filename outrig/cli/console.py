@@ -1,0 +1,171 @@
+"""The terminal as a console for a run: signals, resizes, outlets, raw mode.
+
+Signals become bytes in a pipe that the run's loop polls, so they are handled between two steps
+and never in the middle of one; only within `interruptible()` do they break a step off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import struct
+from typing import TYPE_CHECKING, Self
+
+from outrig.runner.cancel import CancelledError
+from outrig.runner.console import Resized, Signalled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from outrig.core.engine import Stream
+    from outrig.core.plan import Stdin, Terminal
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ATOMIC = 4096  # bytes; PIPE_BUF: a pipe that polls writable takes this much at once
+
+
+def terminal() -> Terminal:
+    """What the three standard streams of this process are."""
+    from outrig.core.plan import Terminal
+
+    mode = os.fstat(0).st_mode
+    is_data = stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+    return Terminal(
+        stdin="terminal" if os.isatty(0) else "data" if is_data else "other",
+        all_terminals=all(map(os.isatty, (0, 1, 2))),
+        size=_size(),
+    )
+
+
+def hold_standard_streams() -> None:
+    """Open what the caller closed: else the next file we open would become our stdout."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+
+
+class Spout:
+    """An outlet onto a descriptor: never more at once than fits without waiting."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        mode = os.fstat(descriptor).st_mode
+        never_waits = stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(descriptor))
+        self._most = None if never_waits else ATOMIC
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, data: memoryview) -> int:
+        try:
+            return os.write(self._descriptor, data[: self._most])
+        except BlockingIOError:  # somebody made it non-blocking
+            return 0
+
+
+class TerminalConsole:
+    """Use as a context manager: signals are ours within it, and everybody's again after it."""
+
+    def __init__(self, *, show_streams: bool) -> None:
+        self._show = show_streams
+        self._spouts = {"stdout": Spout(1), "stderr": Spout(2), "terminal": Spout(1)}
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._breaking_off = False
+        self._waiting: list[int] = []
+        self.input: int | None = None
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGWINCH)}
+        for number in (*ENDING, signal.SIGWINCH):
+            if number in ENDING and self._before[number] == signal.SIG_IGN:
+                continue  # nohup, or a background job of a script: whoever ignored it means it
+            signal.signal(number, self._caught)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    # ------------------------------------------------------------------ runner.console.Console
+    def fileno(self) -> int:
+        return self._reader
+
+    def events(self) -> Sequence[Signalled | Resized]:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, 1024)
+        caught, self._waiting = self._waiting, []
+        return [event for number in caught if (event := _event(number))]
+
+    def outlet(self, stream: Stream) -> Spout | None:
+        return self._spouts[stream] if self._show else None
+
+    # ------------------------------------------------------------------ runner.cancel.Cancel
+    def check(self) -> None:
+        for number in self._waiting:
+            if number in ENDING:
+                raise CancelledError(number)
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        self._breaking_off = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._breaking_off = False
+
+    # ------------------------------------------------------------------ the keyboard
+    @contextlib.contextmanager
+    def feeding(self, stdin: Stdin) -> Iterator[None]:
+        """Feed the session from our stdin; a terminal is raw meanwhile, and restored after."""
+        self.input = None if stdin == "null" else 0
+        if stdin != "terminal":
+            yield
+            return
+        import termios
+        import tty
+
+        before = termios.tcgetattr(0)
+        tty.setraw(0, termios.TCSANOW)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        self._waiting.append(number)
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writer, b"!")
+        if self._breaking_off and number in ENDING:
+            self._breaking_off = False
+            raise CancelledError(number)
+
+
+def _event(number: int) -> Signalled | Resized | None:
+    if number != signal.SIGWINCH:
+        return Signalled(number)
+    size = _size()
+    return Resized(*size) if size else None
+
+
+def _size() -> tuple[int, int] | None:
+    """Rows and columns of the terminal we are on."""
+    import fcntl
+    import termios
+
+    for descriptor in (0, 1, 2):
+        try:
+            packed = fcntl.ioctl(descriptor, termios.TIOCGWINSZ, b"\0" * 8)
+        except OSError:
+            continue
+        rows, columns = struct.unpack("HHHH", packed)[:2]
+        if rows and columns:
+            return rows, columns
+    return None

@@ -1,0 +1,124 @@
+"""An order for a session: configuration, workspace and environment, looked up and decided.
+
+Everything here only reads. What comes out is launched, or printed by `--dry-run`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outrig.core import cascade, environment, plan
+from outrig.core.identity import Person
+from outrig.errors import WorkspaceError
+from outrig.store import layers, places
+from outrig.workspace import checkout, committer, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from outrig.core.cascade import Resolved
+    from outrig.core.config import Config
+    from outrig.core.layer import Layer
+    from outrig.core.plan import Place, Request, RunPlan, Terminal
+    from outrig.store.layers import Layers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A plan, and what stays beside it: values that are stored nowhere, and places."""
+
+    plan: RunPlan
+    config: Config
+    confined: Mapping[str, str]
+    values: Mapping[str, str]  # of the environment that was asked for
+    host_env: Mapping[str, str]
+    committer: Mapping[str, str]
+    home: Path  # the caller's
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where an order comes from. `env` is this process's environment."""
+
+    env: Mapping[str, str]
+    cwd: Path
+    flags: Layer
+    config: Path | None = None
+    global_config: Path | None = None
+    skip_global: bool = False  # --session-root was given: a broken global config does no harm
+
+
+def draw_up(request: Request, env_flags: tuple[str, ...], where: Sources, tty: Terminal) -> Order:
+    """Read and decide. Raises UsageError, ConfigError, MountError or WorkspaceError."""
+    home = places.home(where.env)
+    found = layers.read(
+        env=where.env,
+        cwd=where.cwd,
+        home=home,
+        config_file=where.config,
+        global_config=where.global_config,
+        skip_global=where.skip_global,
+    )
+    resolved = cascade.resolve((*found.layers, where.flags), home=str(home))
+    asked = environment.asked(
+        resolved.config, plan.chosen_agent(request, resolved.config), env_flags, where.env
+    )
+    drafted = plan.draft(
+        request,
+        resolved,
+        place=_place(resolved, found, where.cwd, home),
+        caller=_person(os.getuid(), os.getgid()),
+        terminal=tty,
+        env_names=tuple(asked.values),
+    )
+    return Order(
+        plan=drafted,
+        config=resolved.config,
+        confined=resolved.confined,
+        values=asked.values,
+        host_env=where.env,
+        committer=committer.identity(where.env),
+        home=home,
+        warnings=(*resolved.warnings, *asked.notices),
+    )
+
+
+def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:
+    """[workspace] path > the git top level > the repo config's root > the working directory."""
+    declared = resolved.config.workspace.path
+    start = Path(os.path.realpath(cwd))
+    git = checkout.look(Path(os.path.realpath(declared or start)), uid=os.getuid())
+    chosen = Path(declared) if declared else git.root if git else found.repo_root or start
+    root = sources.resolve_root(chosen, home=home, declared=declared is not None)
+    _refuse_escape(root, resolved.confined.get("workspace.path"))
+    state = root.stat()
+    return plan.Place(
+        root=str(root),
+        start=str(start),
+        owner=_person(state.st_uid, state.st_gid),
+        repository=git is not None,
+        head=git.head if git else None,
+        branch=git.branch if git else None,
+    )
+
+
+def _refuse_escape(root: Path, confined: str | None) -> None:
+    """A repository's own `[workspace] path` stays inside it, its links resolved too."""
+    if confined and not root.is_relative_to(os.path.realpath(confined)):
+        raise WorkspaceError(
+            f"[workspace] path of a repository config leads to {root}, outside of {confined}",
+            hint="set it in your own config if you trust it",
+        )
+
+
+def _person(uid: int, gid: int) -> Person:
+    import pwd  # noqa: PLC0415 - only for a run
+
+    try:
+        return Person(uid=uid, gid=gid, name=pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return Person(uid=uid, gid=gid)
