@@ -1,48 +1,293 @@
-"""Layers of settings -> one Config, and which file and line, variable or flag set each key."""
+"""Layers of settings -> one Config, and which file and line, variable or flag set each key.
+
+    default < system < global < repo < local < OUTRIG_* < flags
+
+| shape                        | how layers meet                                                   |
+|------------------------------|-------------------------------------------------------------------|
+| ordinary table, each key     | the highest layer that has it wins; lacking a key resets nothing  |
+| named table, [agents.claude] | the highest file that has the entry wins alone, over the built-in |
+| array                        | the highest layer wins                                            |
+| [[workspace.mounts]]         | all layers' entries, the lowest layer's first                     |
+
+Every problem of every layer is found before any is raised.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from outrig.core import keys, layer, trust, value
+from outrig.core.agents import BUILTIN_AGENTS
+from outrig.core.config import Config, ImageConfig
+from outrig.core.layer import Findings, Setting, Source
+from outrig.core.suggestion import nearest
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from outrig.core.config import Config
+    from outrig.core.keys import Field, Path
+    from outrig.core.layer import Layer
 
+DEFAULT = "default"
+HOST_IMAGE = "host"
+# Without dockerfile and image-name: images/NAME as it is shipped; host is the machine's own /usr.
+BUILTIN_IMAGES: Mapping[str, ImageConfig] = {
+    name: ImageConfig()
+    for name in (HOST_IMAGE, "base", "claude", "codex", "gemini", "opencode", "aider", "mini")
+}
+BUILTIN: Mapping[str, Mapping[str, Any]] = {"images": BUILTIN_IMAGES, "agents": BUILTIN_AGENTS}
 
-class Source(IntEnum):
-    """Where a layer comes from; a higher one wins."""
-
-    DEFAULT = 0
-    SYSTEM = 1
-    GLOBAL = 2
-    REPO = 3
-    LOCAL = 4
-    ENVIRONMENT = 5
-    FLAG = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """One source of settings, as it was written.
-
-    `values` is the nested TOML table; `where` maps a dotted key to the place that set it
-    ("path:line", "OUTRIG_X" or "--flag"); `base` is the directory that relative paths mean.
-    """
-
-    source: Source
-    values: Mapping[str, Any]
-    where: Mapping[str, str]
-    base: str
-    file: str | None = None
+_USUAL_GLOBAL_FILE = "~/.config/outrig/config.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """The effective configuration; `origin` maps each dotted key that is set to who set it."""
+    """The effective configuration; `origin` maps each dotted key that is set to who set it.
+
+    `confined` maps the dotted keys of paths that a repository declared to the directory which
+    they must still be inside once their links are resolved.
+    """
 
     config: Config
     origin: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    confined: Mapping[str, str] = field(default_factory=dict)
+
+
+def resolve(layers: Sequence[Layer], *, home: str) -> Resolved:
+    """The effective configuration. Raises ConfigError that names every problem found."""
+    ordered = sorted(layers, key=lambda one: one.source)
+    findings = Findings()
+    read = [(one, layer.read(one, home=home, findings=findings)) for one in ordered]
+    _judge(read, findings)
+    for one in ordered:
+        _check_entries(one, findings)
+    findings.fail()
+    chosen = _merged(read)
+    config = _built(Config, _tree(chosen), None)
+    return Resolved(
+        config=config,
+        origin={keys.dotted(path): setting.place for path, setting in chosen.items()},
+        warnings=(*findings.warnings, *_doubts(config, chosen)),
+        confined=_confined(chosen),
+    )
+
+
+# ---------------------------------------------------------------- how layers meet
+
+
+def _merged(read: Iterable[tuple[Layer, Mapping[Path, Setting]]]) -> dict[Path, Setting]:
+    chosen: dict[Path, Setting] = {}
+    for one, settings in read:
+        replaced = set(_entries(one))
+        chosen = {path: kept for path, kept in chosen.items() if path[:2] not in replaced}
+        listed = {path[2] for path in chosen if path[:2] == ("workspace", "mounts")}
+        for path, setting in settings.items():
+            at = path[2:3]
+            if path[:2] == ("workspace", "mounts") and isinstance(at[0], int):
+                path = (*path[:2], at[0] + len(listed), *path[3:])  # noqa: PLW2901
+            chosen[path] = setting
+    return chosen
+
+
+def _entries(one: Layer) -> Iterator[tuple[str, str]]:
+    """The entries of named tables that a layer has, empty ones included."""
+    for table in BUILTIN:
+        given = one.values.get(table)
+        if isinstance(given, dict):
+            yield from ((table, name) for name in given)
+
+
+def _tree(chosen: Mapping[Path, Setting]) -> dict[Any, Any]:
+    tree: dict[Any, Any] = {}
+    for path, setting in chosen.items():
+        table = tree
+        for part in path[:-1]:
+            table = table.setdefault(part, {})
+        table[path[-1]] = setting.value
+    return tree
+
+
+def _built(section: Any, tree: Mapping[Any, Any], builtin: Any) -> Any:
+    """A section from its part of the tree, over a built-in entry if there is one."""
+    given: dict[str, Any] = {}
+    for name, found in keys.fields(section).items():
+        below = tree.get(name)
+        if found.shape == "named":
+            ours = BUILTIN[name]
+            entries = {
+                entry: _built(found.entry, table, ours.get(entry))
+                for entry, table in (below or {}).items()
+            }
+            given[found.attribute] = {**ours, **entries}
+        elif below is None:
+            continue
+        elif found.shape == "section":
+            given[found.attribute] = _built(found.entry, below, None)
+        elif found.shape == "list":
+            given[found.attribute] = tuple(
+                _built(found.entry, below[at], None) for at in sorted(below)
+            )
+        elif found.is_table and builtin:
+            given[found.attribute] = {**getattr(builtin, found.attribute), **below}
+        else:
+            given[found.attribute] = below
+    return replace(builtin, **given) if builtin else section(**given)
+
+
+# ---------------------------------------------------------------- what is refused, or doubted
+
+
+def _judge(read: Sequence[tuple[Layer, Mapping[Path, Setting]]], findings: Findings) -> None:
+    """Hold what a repository says against what the trusted layers below it say."""
+    below = [(one, settings) for one, settings in read if one.source < Source.REPO]
+    floor = _merged(below)
+    allowed = next(
+        (one.file for one, _ in reversed(below) if one.source is Source.GLOBAL and one.file),
+        _USUAL_GLOBAL_FILE,
+    )
+    for one, settings in read:
+        if not one.source.is_repo:
+            continue
+        root = one.root or one.base
+        for path, (found, given, _, place) in settings.items():
+            why = trust.refusal(path, found, given, root=root, allowed=allowed)
+            if why is None and found.about["trust"] == "narrower" and path[0] not in BUILTIN:
+                bound = floor.get(path)
+                why = trust.widening(
+                    path,
+                    found,
+                    given,
+                    bound=bound.value if bound else found.default,
+                    bound_by=bound.place if bound else DEFAULT,
+                    allowed=allowed,
+                )
+            if why:
+                findings.error(
+                    one, place, why, hint="remove it here, and set it there if you trust it"
+                )
+        for table, name in _entries(one):
+            if table == "agents":
+                _judge_agent(one, name, settings, floor, findings)
+
+
+def _judge_agent(
+    one: Layer,
+    name: str,
+    settings: Mapping[Path, Setting],
+    floor: Mapping[Path, Setting],
+    findings: Findings,
+) -> None:
+    """An entry wins alone, so a repository's could drop the network bound of the global one."""
+    path = ("agents", name, "network")
+    own = BUILTIN_AGENTS[name].network if name in BUILTIN_AGENTS else None
+    before = floor[path].value if path in floor else own
+    after = settings[path].value if path in settings else own
+    mode = floor.get(("network", "mode"))
+    if (mode and mode.value == "none") or before != "none" or after == "none":
+        return
+    bound = floor[path].place if path in floor else DEFAULT
+    findings.error(
+        one,
+        layer.place(one, path),
+        f'[agents.{name}] replaces an entry that says network = "none" ({bound}); a repository '
+        "may only tighten it",
+        hint=f'add network = "none" to [agents.{name}]',
+    )
+
+
+def _check_entries(one: Layer, findings: Findings) -> None:
+    """Entries that say too little or contradict themselves."""
+    for table, name in _entries(one):
+        entry = one.values[table][name]
+        if not isinstance(entry, dict):
+            continue
+        place = layer.place(one, (table, name))
+        wrong = _image_error(name, entry) if table == "images" else _agent_error(name, entry)
+        if wrong:
+            findings.error(one, place, f"{keys.dotted((table, name))}: {wrong}")
+
+
+def _image_error(name: str, entry: Mapping[str, Any]) -> str | None:
+    if name == HOST_IMAGE:
+        return "this image is the machine's own /usr and cannot be redefined; choose another name"
+    built = "dockerfile" in entry or "context" in entry
+    if "image-name" in entry and (built or "build-args" in entry):
+        return "expected either image-name, or dockerfile, context and build-args"
+    if "image-name" not in entry and not built and name not in BUILTIN_IMAGES:
+        return "expected dockerfile, context or image-name"
+    return None
+
+
+def _agent_error(name: str, entry: Mapping[str, Any]) -> str | None:
+    if name in BUILTIN_AGENTS or entry.get("command") or entry.get("interactive"):
+        return None
+    return "expected a command (argv of a run with a prompt) or interactive (argv without one)"
+
+
+def _doubts(config: Config, chosen: Mapping[Path, Setting]) -> Iterator[str]:
+    """What is valid and probably not meant."""
+    agent = config.default_agent
+    if agent is not None and agent not in config.agents:
+        text = f"{chosen[('default-agent',)].place}: default-agent: no agent {keys.literal(agent)}"
+        close = nearest(agent, config.agents)
+        yield f"{text}; did you mean {close}?" if close else text
+
+
+def _confined(chosen: Mapping[Path, Setting]) -> dict[str, str]:
+    return {
+        keys.dotted(path): setting.layer.root or setting.layer.base
+        for path, setting in chosen.items()
+        if setting.layer.source.is_repo and setting.field.about["trust"] == "repo-inside"
+    }
+
+
+# ---------------------------------------------------------------- the effective configuration
+
+
+def settings(config: Config) -> Iterator[tuple[Path, Field, Any]]:
+    """Every key with its effective value, None where it is unset; of entries, what they set."""
+    yield from _settings(config, (), whole=True)
+
+
+def _settings(section: Any, prefix: Path, *, whole: bool) -> Iterator[tuple[Path, Field, Any]]:
+    for name, found in keys.fields(section.__class__).items():
+        path, holds = (*prefix, name), getattr(section, found.attribute)
+        if found.shape == "section":
+            yield from _settings(holds, path, whole=True)
+        elif found.shape == "named":
+            for entry in sorted(holds):
+                yield from _settings(holds[entry], (*path, entry), whole=False)
+        elif found.shape == "list":
+            for at, item in enumerate(holds):
+                yield from _settings(item, (*path, at), whole=True)
+        elif found.is_table:
+            yield from (((*path, entry), found, holds[entry]) for entry in sorted(holds))
+        elif whole or holds != found.default:
+            yield path, found, holds
+
+
+def as_table(config: Config) -> dict[str, Any]:
+    """The effective configuration as a TOML table that reads back as the same configuration.
+
+    References stay `${VAR}`. Keys that are unset are left out: TOML has no null.
+    """
+    table: dict[str, Any] = {}
+    for path, found, holds in settings(config):
+        if holds is None:
+            continue
+        at: Any = table
+        for part, following in pairwise(path):
+            at = _below(at, part, [] if isinstance(following, int) else {})
+        at[path[-1]] = holds if found.is_table else value.written(found, holds)
+    return table
+
+
+def _below(table: Any, part: str | int, empty: Any) -> Any:
+    if isinstance(part, str):
+        return table.setdefault(part, empty)
+    if part == len(table):
+        table.append(empty)
+    return table[part]

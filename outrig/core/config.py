@@ -48,6 +48,9 @@ TRUST_WORDS: Mapping[Trust, str] = {
 }
 
 
+VARIABLE_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+
+
 def key(
     default: Any = None,
     *,
@@ -57,11 +60,16 @@ def key(
     choices: tuple[str, ...] = (),
     example: str | None = None,
     default_words: str | None = None,
+    flag: str | None = None,
+    pattern: str | None = None,
+    expects: str | None = None,
+    zero: bool = False,
 ) -> Any:
     """A config key: its default and everything that is said about it in one place.
 
     `example` is TOML text for a key without a useful default; `default_words` says what an
-    unset key means where None does not tell.
+    unset key means where None does not tell; `flag` is its flag of `outrig run`; a text must
+    match `pattern` whole, and `expects` says so in words; `zero` allows 0, or an empty text.
     """
     return field(
         default=default,
@@ -72,18 +80,48 @@ def key(
             "choices": choices,
             "example": example,
             "default_words": default_words,
+            "flag": flag,
+            "pattern": pattern,
+            "expects": expects,
+            "zero": zero,
         },
     )
 
 
 def section(factory: Any, *, doc: str) -> Any:
     """An ordinary table, merged key by key across layers."""
-    return field(default_factory=factory, metadata={"doc": doc, "shape": "section"})
+    return field(
+        default_factory=factory, metadata={"doc": doc, "shape": "section", "entry": factory}
+    )
 
 
-def named(entry: Any, *, doc: str) -> Any:
+def named(entry: Any, *, doc: str, pattern: str, expects: str) -> Any:
     """A named table, `[images.NAME]`: the highest file that has the entry wins alone."""
-    return field(default_factory=dict, metadata={"doc": doc, "shape": "named", "entry": entry})
+    return field(
+        default_factory=dict,
+        metadata={
+            "doc": doc,
+            "shape": "named",
+            "entry": entry,
+            "pattern": pattern,
+            "expects": expects,
+        },
+    )
+
+
+def names(*, doc: str, kind: Kind, trust: Trust, example: str, pattern: str, expects: str) -> Any:
+    """A table of NAME = "text", whose names match `pattern`, in words `expects`."""
+    return field(
+        default_factory=dict,
+        metadata={
+            "doc": doc,
+            "kind": kind,
+            "trust": trust,
+            "example": example,
+            "pattern": pattern,
+            "expects": expects,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +139,13 @@ class ImageConfig:
         example='"."',
         default_words="the Dockerfile's directory",
     )
-    build_args: Mapping[str, str] = field(
-        default_factory=dict,
-        metadata={
-            "doc": "build arguments; BASE names another configured image",
-            "kind": "argument-table",
-            "trust": "repo-no-references",
-            "example": '{ VERSION = "3" }',
-        },
+    build_args: Mapping[str, str] = names(
+        doc="build arguments; BASE names another configured image",
+        kind="argument-table",
+        trust="repo-no-references",
+        example='{ VERSION = "3" }',
+        pattern=VARIABLE_NAME,
+        expects="a build argument's name: letters, digits and _",
     )
     image_name: str | None = key(
         doc="a ready image instead, pulled when it is missing",
@@ -136,20 +173,21 @@ class AgentConfig:
         trust="repo",
         example='"claude"',
     )
-    env: Mapping[str, str] = field(
-        default_factory=dict,
-        metadata={
-            "doc": 'environment: "value", or "${VAR}" of the host',
-            "kind": "environment",
-            "trust": "repo-no-references",
-            "example": '{ DISABLE_AUTOUPDATER = "1" }',
-        },
+    env: Mapping[str, str] = names(
+        doc='environment: "value", or "${VAR}" of the host',
+        kind="environment",
+        trust="repo-no-references",
+        example='{ DISABLE_AUTOUPDATER = "1" }',
+        pattern=VARIABLE_NAME,
+        expects="a variable's name: letters, digits and _",
     )
     env_any_of: tuple[str, ...] = key(
         (),
         doc="host variables passed in when set; at least one must be",
         kind="strings",
         trust="trusted",
+        pattern=VARIABLE_NAME,
+        expects="an array of variables' names",
         example='["ANTHROPIC_API_KEY"]',
     )
     env_optional: tuple[str, ...] = key(
@@ -157,16 +195,17 @@ class AgentConfig:
         doc="host variables passed in when set",
         kind="strings",
         trust="trusted",
+        pattern=VARIABLE_NAME,
+        expects="an array of variables' names",
         example='["ANTHROPIC_BASE_URL"]',
     )
-    home: Mapping[str, str] = field(
-        default_factory=dict,
-        metadata={
-            "doc": "files laid into HOME: path = text; {workspace} is replaced",
-            "kind": "table",
-            "trust": "repo",
-            "example": '{ ".config/x" = "text" }',
-        },
+    home: Mapping[str, str] = names(
+        doc="files laid into HOME: path = text; {workspace} is replaced",
+        kind="table",
+        trust="repo",
+        example='{ ".config/x" = "text" }',
+        pattern=r"(?!.*(?:^|/)\.{0,2}(?:/|$))[^\0]+",
+        expects="a path below HOME, without . or ..",
     )
     network: str | None = key(
         doc="network mode for this agent",
@@ -179,8 +218,17 @@ class AgentConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountConfig:
-    host: str = key("", doc="path on this machine", kind="path", trust="repo-inside")
-    container: str = key("", doc="absolute path in the container", kind="string", trust="repo")
+    host: str = key(
+        "", doc="path on this machine", kind="path", trust="repo-inside", flag="--volume"
+    )
+    container: str = key(
+        "",
+        doc="absolute path in the container",
+        kind="string",
+        trust="repo",
+        pattern=r"/.+",
+        expects="an absolute path in the container",
+    )
     mode: str = key("ro", doc="ro or rw", kind="choice", choices=("ro", "rw"), trust="repo")
 
 
@@ -194,7 +242,12 @@ class WorkspaceConfig:
         default_words="the git top level, else the repo config's root, else the working directory",
     )
     target: str = key(
-        "/workspace", doc="where it appears in the container", kind="string", trust="repo"
+        "/workspace",
+        doc="where it appears in the container",
+        kind="string",
+        trust="repo",
+        pattern=r"/.+",
+        expects="an absolute path in the container",
     )
     mounts: tuple[MountConfig, ...] = field(
         default=(),
@@ -208,12 +261,21 @@ class WorkspaceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    user: str = key("caller", doc="caller, root, or UID[:GID]", kind="string", trust="trusted")
+    user: str = key(
+        "caller",
+        doc="caller, root, or UID[:GID]",
+        kind="string",
+        trust="trusted",
+        flag="--user",
+        pattern=r"caller|root|[0-9]{1,10}(:[0-9]{1,10})?",
+        expects='"caller", "root" or "UID[:GID]"',
+    )
     grace: float = key(
         10.0,
         doc="time between asking a session to end and killing it",
         kind="duration",
         trust="repo",
+        zero=True,
     )
     entrypoint: str | None = key(
         doc='replaces the image\'s ENTRYPOINT for commands; "" clears it',
@@ -221,6 +283,8 @@ class RunConfig:
         trust="repo",
         example='""',
         default_words="the image's own",
+        flag="--entrypoint",
+        zero=True,
     )
 
 
@@ -232,17 +296,26 @@ class LimitsConfig:
         trust="narrower",
         example='"4g"',
         default_words="80 % of the machine",
+        flag="--memory",
     )
     cpus: float | None = key(
-        doc="processors", kind="number", trust="narrower", example="2.0", default_words="all"
+        doc="processors",
+        kind="number",
+        trust="narrower",
+        example="2.0",
+        default_words="all",
+        flag="--cpus",
     )
-    pids: int = key(512, doc="processes and threads", kind="integer", trust="narrower")
+    pids: int = key(
+        512, doc="processes and threads", kind="integer", trust="narrower", flag="--pids"
+    )
     wall: float | None = key(
         doc="wall-clock time (--timeout)",
         kind="duration",
         trust="narrower",
         example='"90m"',
         default_words="none",
+        flag="--timeout",
     )
     log_bytes: int = key(
         1024**3, doc="bound of the engine's own log of a session", kind="size", trust="narrower"
@@ -257,6 +330,7 @@ class NetworkConfig:
         kind="choice",
         choices=("none", "open"),
         trust="narrower",
+        flag="--network",
     )
 
 
@@ -268,6 +342,7 @@ class Config:
         trust="global",
         example='"~/outrig-sessions"',
         default_words="$XDG_DATA_HOME/outrig/sessions",
+        flag="--session-root",
     )
     engine: str | None = key(
         doc="engine URL (unix:///..., tcp://...) or docker context",
@@ -296,16 +371,25 @@ class Config:
         trust="trusted",
         example='["~/.local/bin"]',
     )
-    images: Mapping[str, ImageConfig] = named(ImageConfig, doc="images to build or to pull")
-    agents: Mapping[str, AgentConfig] = named(AgentConfig, doc="how to run a coding agent")
-    env: Mapping[str, str] = field(
-        default_factory=dict,
-        metadata={
-            "doc": 'environment of every session: NAME = "value", or "${VAR}" of the host',
-            "kind": "environment",
-            "trust": "repo-no-references",
-            "example": '{ TZ = "UTC" }',
-        },
+    images: Mapping[str, ImageConfig] = named(
+        ImageConfig,
+        doc="images to build or to pull",
+        pattern="[a-z0-9]+(?:[._-][a-z0-9]+)*",  # becomes the repository of the image's tag
+        expects="an image's name: lowercase letters and digits, with single . _ - between them",
+    )
+    agents: Mapping[str, AgentConfig] = named(
+        AgentConfig,
+        doc="how to run a coding agent",
+        pattern="[A-Za-z0-9][A-Za-z0-9_.-]*",
+        expects="an agent's name: letters, digits, . _ - and a letter or digit first",
+    )
+    env: Mapping[str, str] = names(
+        doc='environment of every session: NAME = "value", or "${VAR}" of the host',
+        kind="environment",
+        trust="repo-no-references",
+        example='{ TZ = "UTC" }',
+        pattern=VARIABLE_NAME,
+        expects="a variable's name: letters, digits and _",
     )
     workspace: WorkspaceConfig = section(WorkspaceConfig, doc="what the session works on")
     run: RunConfig = section(RunConfig, doc="how the command runs")
