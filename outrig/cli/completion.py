@@ -22,7 +22,7 @@ def complete_session(incomplete: str) -> list[str]:
     from outrig.store.sessions import SessionStore
 
     try:
-        store = SessionStore(config.session_root(env=os.environ, cwd=Path.cwd()))
+        store = SessionStore(config.session_root(flag=None, env=os.environ, cwd=Path.cwd()))
         ids = store.ids()
     except OutrigError:
         return []

@@ -33,7 +33,7 @@ def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int
     import typer
 
     # typer's base of all usage errors, wherever its version keeps it
-    misuse = typer.BadParameter.__bases__[0]
+    misuse: Any = typer.BadParameter.__bases__[0]
     try:
         code = act()
     except OutrigError as error:

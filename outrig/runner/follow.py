@@ -254,6 +254,6 @@ class _Loop:
         self.intent = Intent(
             kind=intent.kind, signal=intent.signal, at=time_text(datetime.now(UTC)), by="runner"
         )
-        intents.declare(self.run.held.directory, self.intent)
+        intents.write(self.run.held.directory, self.intent)
         self._kill = time.monotonic() + self.run.grace
         self.run.engine.signal(self.run.ref, "TERM")
