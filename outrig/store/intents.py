@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def declare(directory: Path, intent: Intent) -> Intent:
+def write(directory: Path, intent: Intent) -> Intent:
     """Write an intent unless there is one; returns the one that counts. Raises StoreError."""
     earlier = read(directory)
     if earlier:
@@ -37,10 +37,11 @@ def read(directory: Path) -> Intent | None:
     except (OSError, file.UnreadableError):
         return None
     kind = fields.get("kind")
-    if kind not in get_args(IntentKind):
+    known: IntentKind | None = next((one for one in get_args(IntentKind) if one == kind), None)
+    if known is None:
         return None
     return Intent(
-        kind=kind,
+        kind=known,
         signal=_signal(fields.get("signal")),
         at=str(fields.get("at") or ""),
         by=str(fields.get("by") or ""),
