@@ -298,6 +298,7 @@ def _session(asked: Asked) -> Session:
         home=order.home,
         cache=places.cache(order.host_env),
         slots=places.slots(order.host_env),
+        root=store.known_root_id() or "",
     )
     with TerminalConsole(show_streams=not asked.as_json) as console:
         run = launch(

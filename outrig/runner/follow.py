@@ -7,6 +7,7 @@ that stalls delays no signal. The record is finished before the last output is s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from outrig.core.ending import Finding, Intent, judge
 from outrig.core.session import ended, time_text, without_resource
 from outrig.engine.failure import init_complaint
-from outrig.errors import EngineUnreachableError
+from outrig.errors import ContainerGoneError, EngineUnreachableError
 from outrig.record.log import Recorder
 from outrig.runner.console import Resized
 from outrig.store import intents
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024  # bytes read from stdin at once
 COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
-ENGINE_PATIENCE = 10.0  # seconds for an engine to come back before its session is left alone
 
 
 def follow(run: Launched, console: Console) -> Session:
@@ -43,42 +43,46 @@ def follow(run: Launched, console: Console) -> Session:
         if run.container.size:
             recorder.resize(*run.container.size)
         loop = _Loop(run, console, recorder)
-        broken = loop.until_output_ends()
-        exit_ = _exit(run, broken=broken)
+        loop.until_output_ends()
+        exit_ = _exit(run)
     session = finish(run, exit_, loop.intent)
     run.output.close()
     loop.show_the_rest()
     return session
 
 
-def finish(run: Launched, exit_: Exit, intent: Intent | None) -> Session:
-    """Write the end and remove the container. An intent on disk is the truth about who ended it."""
+def finish(run: Launched, exit_: Exit | None, intent: Intent | None) -> Session:
+    """Write the end and remove the container. An intent on disk is the truth about who ended it.
+
+    `exit_` None: the container vanished, and nobody can say how it ended.
+    """
     intent = intents.read(run.held.directory) or intent
-    finding = Finding(
-        code=exit_.code,
-        oom=exit_.oom,
-        init_complaint=exit_.code in (126, 127) and init_complaint(_first_words(run)),
-        engine_died=exit_.engine_died,
-    )
-    ending = judge(intent, finding)
+    ending = judge(intent, _finding(run, exit_))
     run.held.update(lambda session: ended(session, ending, at=datetime.now(UTC)))
     run.engine.remove(run.ref)
     return run.held.update(lambda session: without_resource(session, run.attempt))
 
 
-def _exit(run: Launched, *, broken: bool) -> Exit:
-    """How it ended, asked again for a while when the line to the engine broke."""
-    deadline = time.monotonic() + ENGINE_PATIENCE
-    while True:
-        try:
-            return run.engine.wait(run.ref)
-        except EngineUnreachableError as error:
-            if time.monotonic() > deadline:
-                raise EngineUnreachableError(
-                    f"{error.message}; session {run.held.id} may still run",
-                    hint=f"outrig show {run.held.id}, once the engine is back",
-                ) from error
-            time.sleep(0.5 if broken else 0.1)
+def _finding(run: Launched, exit_: Exit | None) -> Finding:
+    if exit_ is None:
+        return Finding(code=None)
+    complaint = exit_.code in (126, 127) and init_complaint(_first_words(run))
+    return Finding(
+        code=exit_.code, oom=exit_.oom, init_complaint=complaint, engine_died=exit_.engine_died
+    )
+
+
+def _exit(run: Launched) -> Exit | None:
+    """How it ended. The engine is given time to come back when the line to it broke."""
+    try:
+        return run.engine.wait(run.ref)
+    except ContainerGoneError:
+        return None
+    except EngineUnreachableError as error:
+        raise EngineUnreachableError(
+            f"{error.message}; session {run.held.id} may still run",
+            hint=f"outrig show {run.held.id}, once the engine is back",
+        ) from error
 
 
 def _first_words(run: Launched) -> bytes:
@@ -102,16 +106,13 @@ class _Loop:
         self._wall = None if run.wall is None else time.monotonic() + run.wall
         self._kill: float | None = None
 
-    def until_output_ends(self) -> bool:
-        """Run until the container says nothing any more; True if the line broke instead."""
+    def until_output_ends(self) -> None:
+        """Run until the container says nothing any more, or the line to it breaks."""
         if self.run.container.stdin and self._input is None:
             self.run.output.end_input()
-        try:
+        with contextlib.suppress(EngineUnreachableError):  # wait() finds out what became of it
             while self._turn():
                 self._keep_deadlines()
-        except EngineUnreachableError:
-            return True
-        return False
 
     def show_the_rest(self) -> None:
         """Show what is still waiting; a signal means that nobody wants to see it."""

@@ -33,10 +33,11 @@ def furnish(
     etc = held.directory / "etc"
     home = held.directory / "home"
     etc.mkdir(mode=0o755)
+    own = engine.read_files(image, ("/etc/passwd", "/etc/group"))
     passwd = accounts.passwd(
-        _text(engine, image, "/etc/passwd"), uid=who.uid, gid=who.gid, name=who.name, home=who.home
+        _text(own["/etc/passwd"]), uid=who.uid, gid=who.gid, name=who.name, home=who.home
     )
-    group = accounts.group(_text(engine, image, "/etc/group"), gid=who.gid, name=who.name)
+    group = accounts.group(_text(own["/etc/group"]), gid=who.gid, name=who.name)
     _write(etc / "passwd", passwd, 0o644)
     _write(etc / "group", group, 0o644)
     home.mkdir(mode=0o700)
@@ -49,8 +50,7 @@ def furnish(
     )
 
 
-def _text(engine: Engine, image: Image, path: str) -> str:
-    data = engine.read_file(image, path)
+def _text(data: bytes | None) -> str:
     return (data or b"").decode("utf-8", "surrogateescape")
 
 
