@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core.provision import Machine, steps
+from outrig.engine import endpoint
 from outrig.errors import EngineUnreachableError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ PASSED_ON = (
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 LOG = Path("/var/log/dockerd.log")
-SOCKET = Path("/var/run/docker.sock")
+SOCKETS = (Path("/var/run/docker.sock"), Path("/run/docker.sock"))
 PATIENCE = 60.0  # seconds for an engine to answer after its start; two are usual
 FAILED = b"failed to start daemon"  # the last line of dockerd 20.10 and 26.1 that give up
 SAID = 8  # lines of a failed program that are shown
@@ -63,17 +64,17 @@ def provision(
     show: Callable[[str], None],
     *,
     answers: Callable[[], bool],
-    endpoint: str | None,
+    named: str | None,
     env: Mapping[str, str],
 ) -> None:
     """Do what `core.provision.steps` says, until `answers` is true.
 
-    `endpoint` is what the user named as the engine, None where outrig looks for one itself.
+    `named` is the endpoint that the user chose, None where outrig looks for one itself.
     Raises EngineUnreachableError with the next thing to do when there is no engine in the end.
     """
     if answers():
         return
-    for step in steps(look(endpoint, env)):
+    for step in steps(look(named, env)):
         if answers():  # apt starts what it installs, where it may
             return
         show(SAYS[step])
@@ -95,7 +96,16 @@ def carry_out(step: Step, answers: Callable[[], bool], env: Mapping[str, str]) -
 # ---------------------------------------------------------------- looking
 
 
-def look(endpoint: str | None, env: Mapping[str, str]) -> Machine:
+def named_endpoint(engine: str | None, *, env: Mapping[str, str], home: Path) -> str | None:
+    """The endpoint that the user chose, if it is not where an engine of ours would listen."""
+    try:
+        found = endpoint.find(engine, env=env, home=home)
+    except EngineUnreachableError:
+        return engine or env.get("DOCKER_HOST")
+    return None if found.path and Path(found.path) in SOCKETS else found.url
+
+
+def look(named: str | None, env: Mapping[str, str]) -> Machine:
     return Machine(
         system=platform.system(),
         families=families(),
@@ -103,8 +113,8 @@ def look(endpoint: str | None, env: Mapping[str, str]) -> Machine:
         systemd=Path("/run/systemd/system").is_dir(),  # what sd_booted(3) asks
         cgroups=has_cgroups(),
         installed=shutil.which("dockerd", path=search(env)) is not None,
-        socket=str(SOCKET) if SOCKET.exists() else None,
-        endpoint=endpoint,
+        socket=next((str(path) for path in SOCKETS if path.exists()), None),
+        endpoint=named,
         user=env.get("USER", "$USER"),
         outrig=shutil.which("outrig", path=env.get("PATH")) or "outrig",
     )

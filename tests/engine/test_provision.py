@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from outrig.core.provision import Machine
 from outrig.engine import provision
 from outrig.errors import EngineUnreachableError
 
@@ -60,15 +61,76 @@ def test_a_daemon_that_gives_up_is_quoted(tmp_path):
 
 def test_an_engine_that_answers_is_left_alone():
     said: list[str] = []
-    provision.provision(said.append, answers=lambda: True, endpoint=None, env=ENV)
+    provision.provision(said.append, answers=lambda: True, named=None, env=ENV)
     assert said == []
+
+
+BARE = Machine(
+    system="Linux",
+    families=frozenset({"debian"}),
+    root=True,
+    systemd=False,
+    cgroups=True,
+    installed=False,
+    socket=None,
+    endpoint=None,
+    user="ann",
+    outrig="outrig",
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("install", ["refresh-packages", "install"]),  # apt starts what it installs, where it may
+        ("start-daemon", ["refresh-packages", "install", "start-daemon"]),
+    ],
+)
+def test_steps_are_done_until_the_engine_answers(monkeypatch, last, expected):
+    done: list[str] = []
+    said: list[str] = []
+    monkeypatch.setattr(provision, "look", lambda *_: BARE)
+    monkeypatch.setattr(provision, "carry_out", lambda step, *_: done.append(step))
+    provision.provision(said.append, answers=lambda: last in done, named=None, env=ENV)
+    assert done == expected
+    assert said == [provision.SAYS[step] for step in done]
+
+
+def test_an_engine_that_never_answers_is_an_error(monkeypatch):
+    monkeypatch.setattr(provision, "PATIENCE", 0.0)
+    monkeypatch.setattr(provision, "look", lambda *_: BARE)
+    monkeypatch.setattr(provision, "carry_out", lambda *_: None)
+    with pytest.raises(EngineUnreachableError, match="does not answer"):
+        provision.provision(lambda _: None, answers=lambda: False, named=None, env=ENV)
+
+
+def test_this_machine_is_looked_at():
+    machine = provision.look("tcp://far:1", ENV)
+    assert (machine.system, machine.root) == (os.uname().sysname, os.geteuid() == 0)
+    assert machine.endpoint == "tcp://far:1"
 
 
 def test_an_engine_that_the_user_named_is_not_replaced():
     said: list[str] = []
     with pytest.raises(EngineUnreachableError, match="tcp://far"):
-        provision.provision(said.append, answers=lambda: False, endpoint="tcp://far:1", env=ENV)
+        provision.provision(said.append, answers=lambda: False, named="tcp://far:1", env=ENV)
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "docker_host", "expected"),
+    [
+        (None, "tcp://far:2375", "tcp://far:2375"),
+        ("tcp://far:2375", "", "tcp://far:2375"),
+        (None, "ssh://far", "ssh://far"),
+        (None, "unix:///run/user/7/podman.sock", "unix:///run/user/7/podman.sock"),
+        (None, "unix:///var/run/docker.sock", None),
+        ("unix:///run/docker.sock", "", None),
+    ],
+)
+def test_whose_endpoint_it_is(home, engine, docker_host, expected):
+    env = {"DOCKER_HOST": docker_host} if docker_host else {}
+    assert provision.named_endpoint(engine, env=env, home=home.path) == expected
 
 
 def test_a_program_that_fails_is_quoted():
