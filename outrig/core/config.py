@@ -219,13 +219,19 @@ class AgentConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountConfig:
     host: str = key(
-        "", doc="path on this machine", kind="path", trust="repo-inside", flag="--volume"
+        "",
+        doc="path on this machine",
+        kind="path",
+        trust="repo-inside",
+        flag="--volume",
+        example='"data"',
     )
     container: str = key(
         "",
         doc="absolute path in the container",
         kind="string",
         trust="repo",
+        example='"/data"',
         pattern=r"/.+",
         expects="an absolute path in the container",
     )

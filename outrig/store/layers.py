@@ -72,10 +72,11 @@ def read(
         found.append(_named(Path(os.path.normpath(here / config_file))))
         if root is not None and not _is_ours(root, caller, top):
             root = None
-    elif root is not None:
-        owners = _owners(root, caller, top)
-        found.append(_repo(Source.REPO, root, places.REPO_CONFIG, owners))
-        found.append(_repo(Source.LOCAL, root, LOCAL_CONFIG, owners))
+    else:
+        owners = _owners(root, caller, top) if root else ()
+        below = root or top or here  # where one would be, when there is none
+        found.append(_repo(Source.REPO, below, places.REPO_CONFIG, owners))
+        found.append(_repo(Source.LOCAL, below, LOCAL_CONFIG, owners))
     variables = variables_layer(env, cwd=str(here), array=toml.array)
     return Layers(
         layers=(*(layer for layer, _ in found if layer), *filter(None, (variables,))),
