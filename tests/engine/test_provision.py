@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from outrig.core.provision import Machine
+from outrig.core.provision import Machine, Step
 from outrig.engine import provision
 from outrig.errors import EngineUnreachableError
 
@@ -87,7 +87,7 @@ BARE = Machine(
     ],
 )
 def test_steps_are_done_until_the_engine_answers(monkeypatch, last, expected):
-    done: list[str] = []
+    done: list[Step] = []
     said: list[str] = []
     monkeypatch.setattr(provision, "look", lambda *_: BARE)
     monkeypatch.setattr(provision, "carry_out", lambda step, *_: done.append(step))
