@@ -42,6 +42,7 @@ class Facts:
     seccomp: bool
     swap_limit: bool
     runc_version: str
+    open_files: int | None = None  # hard limit of the daemon's own process, where it can be told
     warnings: tuple[str, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from outrig.core.engine import (
@@ -80,7 +80,15 @@ class Engine(Protocol):
         ...
 
     def wait(self, ref: Ref) -> Exit:
-        """Block until it has ended, then say how. Seconds do not count here."""
+        """Block until it has ended, then say how.
+
+        An engine that dies or restarts meanwhile is given 30 seconds to come back. Raises
+        ContainerGoneError when the container vanished, EngineUnreachableError when the engine did.
+        """
+        ...
+
+    def ended(self, ref: Ref, seconds: float) -> bool:
+        """Whether wait() would return at once, asked for at most so many seconds."""
         ...
 
     def signal(self, ref: Ref, name: str) -> None:
@@ -121,17 +129,26 @@ class Engine(Protocol):
         """Build from a tar stream; the tag exists only if all of it succeeded."""
         ...
 
-    def import_image(self, tag: str, archive: Iterable[bytes], changes: Sequence[str]) -> Image: ...
+    def import_image(
+        self, tag: str, archive: bytes | Iterable[bytes], changes: Sequence[str]
+    ) -> Image:
+        """An image of one layer from a tar stream; `changes` are Dockerfile instructions."""
+        ...
 
-    def read_file(self, image: Image, path: str) -> bytes | None:
-        """A small file of an image, without running anything of it; None when absent."""
+    def read_files(self, image: Image, paths: Sequence[str]) -> Mapping[str, bytes | None]:
+        """Small files of an image, without running anything of it; None for each that is absent.
+
+        Remembered by the image's id: only the first session on an image pays for it.
+        """
         ...
 
     def host_image(self, host_paths: Sequence[str]) -> tuple[Image, Sequence[Mount]]:
         """The `host` image, made when absent, and the read-only mounts that fill it."""
         ...
 
-    def archive(self, ref: Ref, path: str) -> Iterator[bytes]: ...
+    def close(self) -> None:
+        """Let go of every connection; what runs on the engine goes on."""
+        ...
 
 
 def connect(
@@ -141,15 +158,17 @@ def connect(
     home: Path,
     cache: Path,
     slots: Path,
+    root: str = "",
 ) -> Engine:
     """Find the engine and open a line to it.
 
     `engine` is a URL or the name of a docker context; without it DOCKER_HOST, the current docker
     context, the usual sockets, rootless included. `cache` keeps what was learned about engines
-    and images; `slots` is the host-wide directory of start/stop/remove slots.
+    and images; `slots` is the host-wide directory of start/stop/remove slots; `root` is the id of
+    the session root, which helper containers carry so that clean-up finds them.
 
     Raises EngineUnreachableError with the endpoints that were tried.
     """
     from outrig.engine.docker import DockerEngine  # noqa: PLC0415 - only when an engine is needed
 
-    return DockerEngine.connect(engine, env=env, home=home, cache=cache, slots=slots)
+    return DockerEngine.connect(engine, env=env, home=home, cache=cache, slots=slots, root=root)

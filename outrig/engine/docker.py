@@ -1,0 +1,236 @@
+"""DockerEngine: the Engine protocol, spoken to a docker daemon (or what talks like one).
+
+A run is five requests: create, attach and wait before start so that no byte and no end is
+missed, start, and remove when it is over. What belongs to one noun stands in that noun's module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from outrig.core.engine import Ref
+from outrig.core.naming import LABEL_ROOT
+from outrig.engine import archive, container, endpoint, facts, host, images, locality
+from outrig.engine.failure import CONFLICT, gone, refusal
+from outrig.engine.output import AttachedOutput
+from outrig.engine.slots import slot
+from outrig.engine.watch import Watch
+from outrig.engine.wire import Wire
+from outrig.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from outrig.core.engine import Container, Exit, Facts, Image, Locality, Mount, Seen
+
+START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
+REMOVE_SECONDS = 120.0
+PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The two open connections of a container that was created and has not ended."""
+
+    output: AttachedOutput
+    watch: Watch
+    size: tuple[int, int] | None  # of its terminal, where the engine does not know it yet
+
+
+class DockerEngine:
+    def __init__(
+        self, wire: Wire, *, cache: Path, slot_directory: Path, home: Path, root: str
+    ) -> None:
+        self.endpoint = wire.endpoint.url
+        self._wire = wire
+        self._cache = cache
+        self._slots = slot_directory
+        self._home = home
+        self._root = root
+        self._prepared: dict[str, Prepared] = {}
+
+    @classmethod
+    def connect(
+        cls,
+        engine: str | None,
+        *,
+        env: Mapping[str, str],
+        home: Path,
+        cache: Path,
+        slots: Path,
+        root: str = "",
+    ) -> DockerEngine:
+        wire = Wire(endpoint.find(engine, env=env, home=home))
+        return cls(wire, cache=cache, slot_directory=slots, home=home, root=root)
+
+    def close(self) -> None:
+        for container_id in list(self._prepared):
+            self._forget(container_id)
+        self._wire.close()
+
+    def facts(self) -> Facts:
+        return facts.facts(self._wire, self._cache)
+
+    def locality(self) -> Locality:
+        known = locality.known(self._wire, self._cache)
+        if known:
+            return known
+        image = self._empty_image(host.survey()[0])
+        return locality.probe(self._wire, self._cache, image.id, labels=self._helper())
+
+    # ------------------------------------------------------------------ a run
+    def prepare(self, container_: Container, env: Mapping[str, str]) -> Ref:
+        self._check_input(container_)
+        made = container.body(container_, env, facts=self.facts(), api=self._wire.api)
+        query = {"name": container_.name}
+        answer = self._wire.call("POST", "/containers/create", query=query, body=made)
+        if not answer.fine:
+            raise refusal(answer, "create the container")
+        ref = Ref(engine="docker", endpoint=self.endpoint, id=str(answer.json()["Id"]))
+        try:
+            output = self._attached(ref, container_)
+            try:
+                watch = Watch(self._wire, ref.id, "next-exit")
+            except BaseException:
+                output.close()
+                raise
+        except BaseException:
+            self.remove(ref)
+            raise
+        size = container_.size if self._wire.api < container.SIZE_AT_CREATE else None
+        self._prepared[ref.id] = Prepared(output=output, watch=watch, size=size)
+        return ref
+
+    def _check_input(self, container_: Container) -> None:
+        if self._wire.endpoint.tls and container_.stdin and not container_.tty:
+            # Python's ssl cannot close one direction and keep the other.
+            raise EngineError(
+                "an engine over TLS cannot be told where a piped stdin ends",
+                hint="--no-stdin, or reach the engine by a unix socket (ssh -L forwards one)",
+            )
+
+    def _attached(self, ref: Ref, container_: Container) -> AttachedOutput:
+        query: dict[str, str | bytes | tuple[str, ...]]
+        query = {"stream": "1", "stdout": "1", "stderr": "1"}
+        if container_.stdin:
+            query |= {"stdin": "1", "detachKeys": container.NO_DETACH_KEYS}
+        path = f"/containers/{ref.id}/attach"
+        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+        line, _ = self._wire.ask(
+            "POST", path, query=query, headers=headers, doing="attach to the container"
+        )
+        return AttachedOutput(
+            line.socket, first=line.taken(), tty=container_.tty, where=self.endpoint
+        )
+
+    def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> AttachedOutput:
+        path = f"/containers/{ref.id}/start"
+        with slot(self._slots):
+            answer = self._wire.call("POST", path, seconds=START_SECONDS, meanwhile=meanwhile)
+        if not answer.fine:
+            raise refusal(answer, "start the container")
+        prepared = self._prepared[ref.id]
+        if prepared.size:
+            self.resize(ref, *prepared.size)
+        return prepared.output
+
+    def wait(self, ref: Ref) -> Exit:
+        with self._watching(ref) as watch:
+            return watch.wait()
+
+    def ended(self, ref: Ref, seconds: float) -> bool:
+        with self._watching(ref) as watch:
+            return watch.ready(seconds)
+
+    @contextmanager
+    def _watching(self, ref: Ref) -> Iterator[Watch]:
+        """The watch that prepare() opened, or, for anybody else's container, one for now."""
+        if prepared := self._prepared.get(ref.id):
+            yield prepared.watch
+            return
+        with closing(Watch(self._wire, ref.id, "not-running")) as watch:
+            yield watch
+
+    def signal(self, ref: Ref, name: str) -> None:
+        answer = self._wire.call("POST", f"/containers/{ref.id}/kill", query={"signal": name})
+        if not answer.fine and not gone(answer) and answer.status != CONFLICT:
+            raise refusal(answer, f"send {name} to the container")
+
+    def resize(self, ref: Ref, rows: int, columns: int) -> None:
+        query = {"h": str(rows), "w": str(columns)}
+        answer = self._wire.call("POST", f"/containers/{ref.id}/resize", query=query)
+        if not answer.fine and not gone(answer) and answer.status != CONFLICT:
+            raise refusal(answer, "change the size of the terminal")
+
+    def remove(self, ref: Ref) -> None:
+        self._forget(ref.id)
+        deadline = time.monotonic() + REMOVE_SECONDS
+        query = {"force": "1", "v": "1"}
+        while True:
+            with slot(self._slots):
+                answer = self._wire.call(
+                    "DELETE", f"/containers/{ref.id}", query=query, seconds=REMOVE_SECONDS
+                )
+            if gone(answer) or (answer.fine and self._is_gone(ref)):
+                return
+            # 409: somebody else is removing it. 500: its filesystem is busy for a moment.
+            if time.monotonic() > deadline:
+                raise refusal(answer, "remove the container")
+            time.sleep(PAUSE_SECONDS)
+
+    def _is_gone(self, ref: Ref) -> bool:
+        return gone(self._wire.call("GET", f"/containers/{ref.id}/json"))
+
+    def _forget(self, container_id: str) -> None:
+        if prepared := self._prepared.pop(container_id, None):
+            prepared.output.close()
+            prepared.watch.close()
+
+    def seen(self, root: str) -> Sequence[Seen]:
+        filters = json.dumps({"label": [f"{LABEL_ROOT}={root}"]})
+        query = {"all": "1", "filters": filters}
+        answer = self._wire.call("GET", "/containers/json", query=query)
+        if not answer.fine:
+            raise refusal(answer, "list its containers")
+        return [container.read_seen(one, endpoint=self.endpoint) for one in answer.json()]
+
+    # ------------------------------------------------------------------ images
+    def image(self, reference: str) -> Image | None:
+        return images.inspect(self._wire, reference)
+
+    def images(self) -> Sequence[Image]:
+        return images.ours(self._wire)
+
+    def import_image(
+        self, tag: str, archive_: bytes | Iterable[bytes], changes: Sequence[str]
+    ) -> Image:
+        return images.import_image(self._wire, tag, archive_, changes)
+
+    def read_files(self, image: Image, paths: Sequence[str]) -> Mapping[str, bytes | None]:
+        labels = self._helper()
+        return archive.read_files(self._wire, self._cache, image, paths, labels=labels)
+
+    def host_image(self, host_paths: Sequence[str]) -> tuple[Image, Sequence[Mount]]:
+        where = self.locality()
+        if not where.local:
+            raise EngineError(
+                f"the host image needs an engine on this machine: {where.why}",
+                hint="--image NAME, with an image that the engine has",
+            )
+        layout, mounts = host.survey()
+        image = self._empty_image(layout)
+        return image, [*mounts, *host.path_mounts(host_paths, home=self._home)]
+
+    def _empty_image(self, layout: host.Layout) -> Image:
+        tag = host.tag(layout)
+        found = images.inspect(self._wire, tag)
+        return found or images.import_image(self._wire, tag, host.archive(layout), host.CHANGES)
+
+    def _helper(self) -> Mapping[str, str]:
+        return archive.helper_labels(root=self._root, attempt=os.urandom(8).hex())

@@ -1,0 +1,60 @@
+"""Locality: whether the engine sees this machine's files, which binds and `host` need.
+
+A unix socket may be forwarded from elsewhere, or belong to an engine outside the container that
+we are in. So a file with a nonce is written, and the engine is asked to read it back.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from outrig.core.engine import Locality, Mount
+from outrig.engine import archive, learned
+from outrig.engine.facts import incarnation
+from outrig.errors import EngineError, MountError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from outrig.engine.wire import Wire
+
+SEEN_AT = "/nonce"
+
+
+def known(wire: Wire, cache: Path) -> Locality | None:
+    """What can be said without asking the engine."""
+    if wire.endpoint.path is None:
+        return Locality(local=False, why=f"{wire.endpoint.url} is no unix socket")
+    found = learned.recall(cache, _subject(wire), incarnation(wire))
+    return Locality(**found) if found else None
+
+
+def probe(wire: Wire, cache: Path, image: str, *, labels: Mapping[str, str]) -> Locality:
+    """Ask the engine; `image` is any image, for a container that never starts."""
+    nonce = os.urandom(16).hex()
+    folder = cache / f"nonce-{nonce}"
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        (folder / "nonce").write_text(nonce)
+        mount = Mount(source=str(folder), target=SEEN_AT)
+        try:
+            with archive.helper(wire, image, labels=labels, mounts=[mount]) as container:
+                read = archive.read_file(wire, container, f"{SEEN_AT}/nonce")
+        except (MountError, EngineError) as error:
+            found = Locality(local=False, why=error.message)
+        else:
+            seen = read == nonce.encode()
+            why = "sees a file that was just written" if seen else "sees other files than we do"
+            found = Locality(local=seen, why=f"the engine at {wire.endpoint.url} {why}")
+    finally:
+        (folder / "nonce").unlink(missing_ok=True)
+        folder.rmdir()
+    value = {"local": found.local, "why": found.why}
+    learned.remember(cache, _subject(wire), incarnation(wire), value)
+    return found
+
+
+def _subject(wire: Wire) -> str:
+    return f"locality {wire.endpoint.url}"

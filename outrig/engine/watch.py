@@ -1,0 +1,89 @@
+"""Watch: the open question of how a container will end, asked before it starts.
+
+The engine answers on a connection of its own when the container has ended. A connection that
+breaks instead means that the engine died or was restarted: it is given time to come back, and
+says then what became of the container (an orderly stop left 143, a crash 137; tried on 20.10.24).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from outrig.engine.container import read_exit
+from outrig.engine.failure import refusal
+from outrig.engine.wire import SECONDS
+from outrig.errors import EngineUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from outrig.core.engine import Exit
+    from outrig.engine.wire import Head, Line, Query, Wire
+
+RETURN_SECONDS = 30.0  # how long a daemon may take to come back
+PAUSE_SECONDS = 0.2
+
+Condition = Literal["next-exit", "not-running"]
+
+
+class Watch:
+    def __init__(self, wire: Wire, container: str, condition: Condition) -> None:
+        """Ask. `next-exit` is for a container that has not started, `not-running` for others."""
+        self._wire = wire
+        self._container = container
+        self._line, self._head = self._asked(condition)
+        self._broke = False
+
+    def close(self) -> None:
+        self._line.close()
+
+    def ready(self, seconds: float) -> bool:
+        """Whether there is an answer, or the engine broke off, within so many seconds."""
+        return self._line.ready(seconds)
+
+    def wait(self) -> Exit:
+        """Block until it has ended.
+
+        Raises ContainerGoneError, or EngineUnreachableError when the engine does not come back.
+        """
+        while True:
+            self._line.ready(None)
+            state = self._answered()
+            if not state.get("Running"):
+                return read_exit(state, engine_died=self._broke)
+            self._line.close()  # the engine came back, and the container had never stopped
+            self._line, self._head = self._asked("not-running")
+            self._broke = False
+
+    def _asked(self, condition: Condition) -> tuple[Line, Head]:
+        """The engine's head comes at once, and means that it is watching."""
+        path = f"/containers/{self._container}/wait"
+        query: Query = {"condition": condition}
+        return self._wire.ask("POST", path, query=query, doing="wait for the container")
+
+    def _answered(self) -> Mapping[str, Any]:
+        try:
+            self._line.patience(SECONDS)
+            self._line.whole(self._head)
+        except EngineUnreachableError:
+            self._broke = True
+            return self._state_when_back()
+        return self._state()
+
+    def _state_when_back(self) -> Mapping[str, Any]:
+        deadline = time.monotonic() + RETURN_SECONDS
+        while True:
+            try:
+                return self._state()
+            except EngineUnreachableError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(PAUSE_SECONDS)
+
+    def _state(self) -> Mapping[str, Any]:
+        answer = self._wire.call("GET", f"/containers/{self._container}/json")
+        if not answer.fine:
+            raise refusal(answer, "say how the container ended")
+        state: Mapping[str, Any] = answer.json()["State"]
+        return state
