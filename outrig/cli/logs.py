@@ -1,0 +1,140 @@
+"""`outrig logs`: what a session said, both streams in the order in which they came."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from outrig.cli import opening, output, report
+from outrig.cli.opening import GlobalConfig, SessionDir, SessionQuery, SessionRoot
+from outrig.core.table import table
+from outrig.core.terminal import Sanitizer, one_line
+from outrig.record import selection
+from outrig.record.reading import Logs, listed
+from outrig.store.places import LOGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from outrig.record.reading import Chunk
+    from outrig.store.finding import Found
+
+STDOUT = ("stdout.log", "terminal.log")
+STDERR = ("stderr.log",)
+
+
+class Asked(NamedTuple):
+    only: Collection[str] | None
+    since: datetime | None
+    tail: int | None
+    follow: bool
+
+
+def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
+    session: SessionQuery = None,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Only what it wrote to stdout.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Only what it wrote to stderr.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the log files.")] = False,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until the session ends.")
+    ] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", min=0, metavar="N", help="The last N lines.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="2h|DATE", help="What came since then.")
+    ] = None,
+    timestamps: Annotated[
+        bool, typer.Option("--timestamps", help="When each line began, in front of it.")
+    ] = False,
+    session_dir: SessionDir = None,
+    session_root: SessionRoot = None,
+    global_config: GlobalConfig = None,
+) -> int:
+    """Print what a session said: exact bytes to a file or pipe, harmless text to a terminal.
+
+    outrig logs -f --tail 20
+
+    Its record is in `outrig show`.
+    """
+    found = opening.session(session, session_dir, session_root, global_config)
+    if listing:
+        output.text(_list(found))
+        return 0
+    asked = Asked(only=_files(stdout, stderr), since=_moment(since), tail=tail, follow=follow)
+    chunks = _chunks(found, asked)
+    try:
+        _print(_stamped(chunks) if timestamps else (chunk.data for chunk in chunks))
+    except KeyboardInterrupt:
+        return report.EXIT_INTERRUPTED
+    return 0
+
+
+def _files(stdout: bool, stderr: bool) -> tuple[str, ...] | None:
+    if stdout == stderr:
+        return None
+    return STDOUT if stdout else STDERR
+
+
+def _moment(since: str | None) -> datetime | None:
+    if since is None:
+        return None
+    from outrig.cli import when
+
+    return when.since(since, datetime.now(UTC))
+
+
+def _chunks(found: Found, asked: Asked) -> Iterator[Chunk]:
+    """For --tail the lines are counted first; what comes in between is simply more."""
+    skipped = 0
+    if asked.tail is not None:
+        with Logs(found.directory, only=asked.only) as counted:
+            lines = selection.line_count(_since(counted.merged(), asked))
+        skipped = max(0, lines - asked.tail)
+    with Logs(found.directory, only=asked.only) as opened:
+        merged = opened.follow(_alive(found)) if asked.follow else opened.merged()
+        yield from selection.without_first(_since(merged, asked), skipped)
+
+
+def _since(chunks: Iterator[Chunk], asked: Asked) -> Iterator[Chunk]:
+    return selection.since(chunks, asked.since) if asked.since else chunks
+
+
+def _alive(found: Found) -> Callable[[], bool]:
+    """Somebody attends it and has not written its end: only then can more be said."""
+    store, session = found.store, found.session.id
+
+    def alive() -> bool:
+        return store is not None and store.attended(session) and not store.load(session).ended
+
+    return alive
+
+
+def _stamped(chunks: Iterable[Chunk]) -> Iterator[bytes]:
+    from outrig.cli import when
+
+    return selection.stamped(chunks, when.stamp)
+
+
+def _print(parts: Iterable[bytes]) -> None:
+    """Raw to files and pipes; what a terminal gets cannot command it."""
+    shown = _sanitized(parts) if os.isatty(sys.stdout.fileno()) else parts
+    for part in shown:
+        sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+
+
+def _sanitized(parts: Iterable[bytes]) -> Iterator[bytes]:
+    sanitizer = Sanitizer()
+    for part in parts:
+        yield sanitizer.feed(part).encode()
+    yield sanitizer.close().encode()
+
+
+def _list(found: Found) -> str:
+    files = listed(str(found.directory / LOGS))
+    return table([("SIZE", "FILE"), *((str(size), one_line(name)) for name, size in files)])

@@ -1,0 +1,69 @@
+"""How commands that look back open the store: the options they share, and what these mean."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outrig.cli import report
+from outrig.cli.completion import complete_session
+from outrig.core.terminal import one_line
+from outrig.errors import UsageError
+from outrig.store import config, finding
+from outrig.store.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from outrig.store.finding import Found
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SessionRoot = Annotated[
+    Path | None, typer.Option("--session-root", help="Where sessions are listed.")
+]
+SessionDir = Annotated[
+    Path | None,
+    typer.Option("--session-dir", help="The directory of a session, in place of its name."),
+]
+GlobalConfig = Annotated[
+    Path | None,
+    typer.Option("--global-config", help="Use this file in place of your own config."),
+]
+SessionQuery = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SESSION]",
+        autocompletion=complete_session,
+        help="Id, name, unique part of an id, or @last, @last~1; @last if left out.",
+    ),
+]
+
+
+def store(session_root: Path | None, global_config: Path | None = None) -> SessionStore:
+    """The sessions of --session-root > OUTRIG_SESSION_ROOT > global config > the usual place."""
+    root = config.session_root(
+        flag=session_root, env=os.environ, cwd=Path.cwd(), global_config=global_config
+    )
+    return SessionStore(root)
+
+
+def session(
+    query: str | None,
+    session_dir: Path | None,
+    session_root: Path | None,
+    global_config: Path | None = None,
+) -> Found:
+    """The one session that is meant. With --session-dir no config is opened."""
+    if session_dir is None:
+        return finding.open_session(
+            store(session_root, global_config), "@last" if query is None else query
+        )
+    if query is not None:
+        raise UsageError("a session and --session-dir: give one of them")
+    return finding.open_directory(session_dir)
+
+
+def skip(session: str, why: str) -> None:
+    """Name an entry that cannot be listed; it never breaks a command."""
+    report.notice(one_line(f"skipping {session}: {why}"))

@@ -1,0 +1,102 @@
+"""`outrig show`: one record, readable or as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from outrig.cli import opening, output
+from outrig.cli.opening import AsJson, GlobalConfig, SessionDir, SessionQuery, SessionRoot
+from outrig.core.listing import moment, span, status
+from outrig.core.session import parse_time
+from outrig.core.table import table
+from outrig.core.terminal import one_line, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from outrig.store.finding import Found
+
+FIRST = ("id", "name", "status", "reason", "exit_code", "agent_exit_code")
+TIMES = ("started_at", "ended_at", "paused_at")
+
+
+def show(
+    session: SessionQuery = None,
+    as_json: AsJson = False,
+    session_dir: SessionDir = None,
+    session_root: SessionRoot = None,
+    global_config: GlobalConfig = None,
+) -> int:
+    """Show everything that is recorded of a session.
+
+    outrig show @last
+
+    What it said is in `outrig logs`; the list of all is `outrig ls`.
+    """
+    found = opening.session(session, session_dir, session_root, global_config)
+    if as_json:
+        output.as_json(dict(found.session.fields))
+    else:
+        output.text(_readable(found))
+    return 0
+
+
+def _readable(found: Found) -> str:
+    session = found.session
+    rows = [(name, one_line(words)) for name, words in _facts(found)]
+    shown = table(rows)
+    task = session.text("task")
+    return f"{shown}\n{safe(task)}\n" if "\n" in task else shown
+
+
+def _facts(found: Found) -> Iterator[tuple[str, str]]:
+    """What people look for first, then every other field of the record in its own order."""
+    session = found.session
+    words = {"status": status(session, attended=session.ended or found.attended)}
+    for name in FIRST:
+        value = words.get(name, session.fields.get(name))
+        if value is not None:
+            yield _label(name), _words(value)
+    yield "duration", span(session, datetime.now(UTC))
+    yield "files", str(found.directory)
+    for name, value in session.fields.items():
+        if name in FIRST or value is None or value in ([], {}, ""):
+            continue
+        if name in TIMES and parse_time(value):
+            yield _label(name), moment(parse_time(value), None)
+        else:
+            yield from _spread(_label(name), value)
+
+
+def _spread(label: str, value: Any) -> Iterator[tuple[str, str]]:
+    """A table or a list of tables takes a line per entry, so that long records stay readable."""
+    if isinstance(value, dict):
+        for number, (name, inner) in enumerate(value.items()):
+            yield label if number == 0 else "", f"{name}: {_words(inner)}"
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for number, entry in enumerate(value):
+            yield label if number == 0 else "", _words(entry)
+    else:
+        yield label, _words(value)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return _joined(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
+
+
+def _joined(words: Sequence[Any]) -> str:
+    """A list on one line; what would not survive a shell is quoted, so that argv stays argv."""
+    import shlex
+
+    return " ".join(shlex.quote(_words(word)) for word in words)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")

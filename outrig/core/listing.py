@@ -1,0 +1,122 @@
+"""A record in a line, for people: what `ls` shows of a session and which sessions are wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from outrig.core.session import TERMINAL, UNFINISHED
+from outrig.core.terminal import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, tzinfo
+
+    from outrig.core.session import Session
+
+STATUSES = (*UNFINISHED, *TERMINAL, "unknown")
+HEADER = ("ID", "STARTED", "DURATION", "STATUS", "IMAGE", "EXIT", "NAME")
+NOTHING = "-"
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a listing is narrowed to; empty means everything."""
+
+    statuses: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()  # KEY, or KEY=VALUE; all of them must hold
+    since: datetime | None = None
+
+    def takes(self, session: Session) -> bool:
+        return (
+            (not self.statuses or session.status in self.statuses)
+            and (not self.agents or session.agent_name in self.agents)
+            and all(_has(session, label) for label in self.labels)
+            and (self.since is None or (session.started_at or self.since) >= self.since)
+        )
+
+    def is_behind(self, session: Session) -> bool:
+        """Whether this session, and so every one after it in a listing, began too early.
+
+        The id decides, because ids are what a listing is ordered by.
+        """
+        return self.since is not None and session.id < f"{self.since.astimezone(UTC):%Y%m%dT%H%M%S}"
+
+
+def row(
+    session: Session, *, now: datetime, zone: tzinfo | None, attended: bool, target: str | None
+) -> tuple[str, ...]:
+    """The words of one line, in the order of HEADER."""
+    last = one_line(title(session))
+    cells = (
+        session.id,
+        moment(session.started_at, zone),
+        span(session, now),
+        status(session, attended=attended),
+        session.image or NOTHING,
+        NOTHING if session.exit_code is None else str(session.exit_code),
+        f"{last} -> {target}" if target else last,
+    )
+    return tuple(map(one_line, cells))
+
+
+def status(session: Session, *, attended: bool) -> str:
+    """`running (unattended)` when nobody is there who would write the end."""
+    if session.ended or attended or not session.ours:
+        return session.status
+    return f"{session.status} (unattended)"
+
+
+def title(session: Session) -> str:
+    """The name, else agent and task, else the command."""
+    if session.name:
+        return session.name
+    task = session.text("task")
+    if session.agent_name:
+        return f"{session.agent_name}: {task}" if task else session.agent_name
+    return " ".join(session.command)
+
+
+def span(session: Session, now: datetime) -> str:
+    """How long it took, or has been taking: "0.3s", "12s", "4m10s", "2h05m", "3d04h"."""
+    end = session.ended_at or now
+    if session.started_at is None or (session.ended and session.ended_at is None):
+        return NOTHING
+    seconds = max(0.0, (end - session.started_at).total_seconds())
+    if seconds < 10:  # noqa: PLR2004 - a tenth says something below that
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02d}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
+    return f"{whole // _DAY}d{whole % _DAY // _HOUR:02d}h"
+
+
+def moment(at: datetime | None, zone: tzinfo | None) -> str:
+    """A time for people: in their zone (None: the machine's), to the second."""
+    if at is None:
+        return NOTHING
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def select(sessions: Iterable[Session], wanted: Wanted, *, most: int | None) -> list[Session]:
+    """The newest that are wanted; `sessions` come newest first and are read no further."""
+    taken: list[Session] = []
+    for session in sessions:
+        if wanted.is_behind(session) or len(taken) == most:
+            break
+        if wanted.takes(session):
+            taken.append(session)
+    return taken
+
+
+def _has(session: Session, label: str) -> bool:
+    key, equals, value = label.partition("=")
+    return key in session.labels and (not equals or session.labels[key] == value)
