@@ -6,6 +6,7 @@ core/doctor.py says what each finding is worth.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def fix(patient: Patient, show: Callable[[str], None]) -> None:
 
     def answers() -> bool:
         try:
-            _connect(patient, config)
+            _connect(patient, config).close()
         except EngineUnreachableError:
             return False
         return True
@@ -104,9 +105,9 @@ def _connect(patient: Patient, config: Config) -> Engine:
 
 def _engine(patient: Patient, config: Config) -> Iterator[Check]:
     try:
-        engine = _connect(patient, config)
-        facts, locality = engine.facts(), engine.locality()
-        built = [tag for image in engine.images() for tag in image.tags]
+        with contextlib.closing(_connect(patient, config)) as engine:
+            facts, locality = engine.facts(), engine.locality()
+            built = [tag for image in engine.images() for tag in image.tags]
     except OutrigError as error:
         yield _wrong("engine", error)
         return
