@@ -1,16 +1,20 @@
 """Watch: the open question of how a container will end, asked before it starts.
 
 The engine answers on a connection of its own when the container has ended. A connection that
-breaks instead means that the engine died or was restarted: it is given time to come back, and
-says then what became of the container (an orderly stop left 143, a crash 137; tried on 20.10.24).
+breaks instead means that the engine died: it is given time to come back, and says then what
+became of the container (137; tried on 20.10.24). An engine that is stopped in order ends its
+containers first (143, 137) and does answer, but takes no new connection by then.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from outrig.core.ending import ENGINE_DEATH_CODES
 from outrig.engine.container import read_exit
+from outrig.engine.facts import incarnation
 from outrig.engine.failure import refusal
 from outrig.engine.wire import SECONDS
 from outrig.errors import EngineUnreachableError
@@ -34,6 +38,7 @@ class Watch:
         self._container = container
         self._line, self._head = self._asked(condition)
         self._broke = False
+        self._incarnation = incarnation(wire)
 
     def close(self) -> None:
         self._line.close()
@@ -51,10 +56,21 @@ class Watch:
             self._line.ready(None)
             state = self._answered()
             if not state.get("Running"):
-                return read_exit(state, engine_died=self._broke)
+                found = read_exit(state, engine_died=self._broke)
+                if found.code in ENGINE_DEATH_CODES and self._engine_is_another():
+                    return replace(found, engine_died=True)
+                return found
             self._line.close()  # the engine came back, and the container had never stopped
             self._line, self._head = self._asked("not-running")
             self._broke = False
+
+    def _engine_is_another(self) -> bool:
+        """Whether the engine is going down, or has been restarted since we asked."""
+        try:
+            self._wire.ask("GET", "/_ping", doing="answer")[0].close()
+        except EngineUnreachableError:
+            return True
+        return incarnation(self._wire) != self._incarnation
 
     def _asked(self, condition: Condition) -> tuple[Line, Head]:
         """The engine's head comes at once, and means that it is watching."""
