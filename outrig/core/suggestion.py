@@ -40,5 +40,5 @@ def meant_variable(name: str) -> str | None:
     """The OUTRIG_ variable that an unknown one was meant to be."""
     known = [path for path, field in keys.every() if field.shape != "named" and not field.is_table]
     names = [keys.variable(path).removeprefix(keys.VARIABLE) for path in known]
-    close = nearest(name.removeprefix(keys.VARIABLE), names)
+    close = nearest(name.removeprefix(keys.VARIABLE).upper(), names)
     return f"{keys.VARIABLE}{close}" if close else None

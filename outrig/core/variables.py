@@ -34,8 +34,8 @@ def variables_layer(
     where, warnings = {}, []
     for name, text in sorted(given.items()):
         path = keys.variable_path(name)
-        found = keys.find(path)
-        if found is None or found.shape in ("section", "named") or keys.variable(path) != name:
+        found = _field(path)
+        if found is None or keys.variable(path) != name:
             warnings.append(_unknown(name, path))
             continue
         if not (text or found.about.get("zero") or found.is_table):
@@ -52,6 +52,15 @@ def variables_layer(
         base=cwd,
         warnings=tuple(warnings),
     )
+
+
+def _field(path: keys.Path) -> Field | None:
+    """A key that a variable may set: any of the ordinary tables, or a name in [env]."""
+    for known, field in keys.every():
+        named = field.is_table and len(path) == len(known) + 1
+        if path[: len(known)] == known and (named or path == known):
+            return None if field.shape == "named" or (field.is_table and not named) else field
+    return None
 
 
 def _unknown(name: str, path: keys.Path) -> str:

@@ -356,8 +356,10 @@ def test_an_unknown_key_where_tightness_matters_is_an_error(text, error):
         ("host-paths = ['']", 'host-paths: expected an array of paths, found [""]'),
         (
             "session-root = '~you/x'",
-            "session-root: expected a path; ~USER is not understood, write the directory out, "
-            'found "~you/x"',
+            (
+                "session-root: expected a path; ~USER is not understood, write the directory out, "
+                'found "~you/x"'
+            ),
         ),
         (
             "engine = '${X}'",
@@ -374,13 +376,17 @@ def test_an_unknown_key_where_tightness_matters_is_an_error(text, error):
         ("images.base = 'x'", 'images.base: expected a table, found "x"'),
         (
             "[images.Big]\nimage-name = 'x'",
-            "images.Big: expected an image's name: lowercase letters and digits, with single "
-            ". _ - between them",
+            (
+                "images.Big: expected an image's name: lowercase letters and digits, with single "
+                ". _ - between them"
+            ),
         ),
         (
             "[images.host]\nimage-name = 'x'",
-            "images.host: this image is the machine's own /usr and cannot be redefined; choose "
-            "another name",
+            (
+                "images.host: this image is the machine's own /usr and cannot be redefined; choose "
+                "another name"
+            ),
         ),
         ("[images.new]", "images.new: expected dockerfile, context or image-name"),
         (
@@ -389,8 +395,10 @@ def test_an_unknown_key_where_tightness_matters_is_an_error(text, error):
         ),
         (
             "[agents.new]\nimage = 'x'",
-            "agents.new: expected a command (argv of a run with a prompt) or interactive (argv "
-            "without one)",
+            (
+                "agents.new: expected a command (argv of a run with a prompt) or interactive (argv "
+                "without one)"
+            ),
         ),
         (
             "[agents.claude.home]\n'../x' = 'y'",
