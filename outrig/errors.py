@@ -119,6 +119,10 @@ class BuildError(OutrigError):
     reason: str | None = "build-failed"
 
 
+class BaseImageError(BuildError):
+    """The image that a Dockerfile stands on is not there and cannot be pulled."""
+
+
 class CommandNotExecutableError(OutrigError):
     """The container could not execute the command."""
 

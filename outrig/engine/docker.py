@@ -207,6 +207,33 @@ class DockerEngine:
     def images(self) -> Sequence[Image]:
         return images.ours(self._wire)
 
+    def pull(self, reference: str, show: Callable[[str], None]) -> Image:
+        from outrig.engine.pull import pull  # noqa: PLC0415 - no run on a ready image needs it
+
+        return pull(self._wire, reference, show)
+
+    def build(
+        self,
+        *,
+        tag: str,
+        context: Iterable[bytes],
+        dockerfile: str,
+        build_args: Mapping[str, str],
+        no_cache: bool,
+        show: Callable[[str], None],
+    ) -> Image:
+        from outrig.engine.build import build  # noqa: PLC0415 - no run on a ready image needs it
+
+        return build(
+            self._wire,
+            tag=tag,
+            context=context,
+            dockerfile=dockerfile,
+            build_args=build_args,
+            no_cache=no_cache,
+            show=show,
+        )
+
     def import_image(
         self, tag: str, archive_: bytes | Iterable[bytes], changes: Sequence[str]
     ) -> Image:

@@ -348,13 +348,15 @@ class Wire:
         *,
         query: Query | None = None,
         body: bytes | Iterable[bytes] = b"",
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = SECONDS,
     ) -> Iterator[tuple[Head, Iterator[bytes]]]:
         """One request whose body or answer is large; the connection ends with the block."""
         line = self.line(seconds=seconds)
         try:
-            headers = {} if isinstance(body, bytes) else {"Content-Type": "application/x-tar"}
-            line.send(method, self.path(path, query), body=body, headers=headers)
+            kind = {} if isinstance(body, bytes) else {"Content-Type": "application/x-tar"}
+            said = {**kind, **(headers or {})}
+            line.send(method, self.path(path, query), body=body, headers=said)
             head = line.head()
             yield head, line.body(head)
         finally:

@@ -1,0 +1,48 @@
+"""What registries want to see: the logins of `docker login`, credential helpers included.
+
+The docker SDK knows all the places where docker keeps them; here, off the hot path, its imports
+are worth their 100 ms.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from outrig.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def for_pull(reference: str) -> Mapping[str, str]:
+    """Headers for the registry of one image; none when nobody has logged in there."""
+    from docker import auth, errors  # noqa: PLC0415 - see above
+
+    try:
+        registry, _ = auth.resolve_repository_name(reference)
+        found = auth.load_config().resolve_authconfig(registry)
+    except errors.DockerException as error:
+        raise EngineError(
+            f"the login for {reference} cannot be read: {error}", hint="docker login"
+        ) from error
+    return {"X-Registry-Auth": _encoded(found)} if found else {}
+
+
+def for_build() -> Mapping[str, str]:
+    """Headers for every registry, because a Dockerfile may name any."""
+    from docker import auth, errors  # noqa: PLC0415 - see above
+
+    try:
+        config: Any = auth.load_config()  # half of it has no types
+        found = config.get_all_credentials()
+    except errors.DockerException as error:
+        raise EngineError(
+            f"docker's logins cannot be read: {error}", hint="docker login"
+        ) from error
+    return {"X-Registry-Config": _encoded(found)} if found else {}
+
+
+def _encoded(found: Any) -> str:
+    from docker import auth  # noqa: PLC0415 - see above
+
+    return bytes(auth.encode_header(found)).decode("ascii")
