@@ -19,7 +19,7 @@ def since(text: str, now: datetime) -> datetime:
     import pendulum  # 40 ms, so only when a date was typed
 
     try:
-        found = pendulum.parse(text, tz=pendulum.local_timezone(), exact=False)
+        found = pendulum.parse(text, tz="local", exact=False)
     except ValueError as error:
         raise UsageError(
             f'--since "{text}" is neither a span nor a date',

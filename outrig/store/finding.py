@@ -59,15 +59,25 @@ def open_directory(directory: Path) -> Found:
         session = read_record(path)
     except UnreadableError as error:
         raise StoreError(f"no session in {directory}: {error}") from error
-    return Found(session, path, _own_store(session))
+    return Found(session, path, _own_store(session, path))
 
 
-def _own_store(session: Session) -> SessionStore | None:
+def _own_store(session: Session, directory: Path) -> SessionStore | None:
+    """The root that lists this very directory; a copy of it elsewhere is nobody's."""
     root, root_id = session.text("session_root"), session.text("root_id")
     if not root.startswith("/") or not root_id:
         return None
     store = SessionStore(Path(root))
-    return store if store.known_root_id() == root_id else None
+    lists_it = is_entry(store, session.id, directory) or store.dangles(session.id)
+    return store if lists_it and store.known_root_id() == root_id else None
+
+
+def is_entry(store: SessionStore, session: str, directory: Path) -> bool:
+    """Whether the root's entry of that id leads to this directory."""
+    try:
+        return store.exists(session) and os.path.samefile(store.directory(session), directory)
+    except OSError:
+        return False
 
 
 def _nth(store: SessionStore, query: str, back: int) -> str:

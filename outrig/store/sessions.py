@@ -90,6 +90,11 @@ class SessionStore:
         """Whether the root has an entry of this id, readable or not."""
         return is_id(session) and os.path.lexists(self.root / session)
 
+    def dangles(self, session: str) -> bool:
+        """Whether the root's entry is a link to a directory that is gone, or was moved."""
+        path = self.root / session
+        return is_id(session) and path.is_symlink() and not path.exists()
+
     def load(self, session: str) -> Session:
         """Read one record. Raises StoreError that says why it cannot be read."""
         try:
@@ -125,6 +130,10 @@ class SessionStore:
     def attended(self, session: str) -> bool:
         """Whether a process looks after a session at this moment."""
         return lock.attended(self.root, session)
+
+    def is_open(self, session: str) -> bool:
+        """Whether the session has not been seen to its end."""
+        return os.path.lexists(f"{self.root}/{OPEN}/{session}")
 
     # ------------------------------------------------------------------ all sessions
     def ids(self) -> list[str]:

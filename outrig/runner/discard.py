@@ -1,0 +1,152 @@
+"""A session is discarded: its containers, then its files; refused while anybody or anything runs.
+
+| the session                               | plain               | --force                        |
+|-------------------------------------------|---------------------|--------------------------------|
+| somebody attends it                       | refused             | refused                        |
+| nobody attends it, its container runs     | refused             | container and files go         |
+| unfinished, its container does not run    | it goes             | it goes                        |
+| it has containers, the engine is silent   | refused             | files go, and that is said     |
+| another tool's, unfinished                | refused             | files go                       |
+| ended, or without a readable record       | it goes             | it goes                        |
+
+We attend it ourselves from the first look to the last step, so nobody can take it up in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from outrig.errors import EngineUnreachableError, SessionBusyError
+from outrig.store import lock, removal
+from outrig.store.file import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from outrig.core.engine import Seen
+    from outrig.core.session import Session
+    from outrig.engine import Engine
+    from outrig.store.removal import Kept
+    from outrig.store.sessions import SessionStore
+
+
+class Doomed(NamedTuple):
+    """What shall go. `session` is None when its record cannot be read; `store` if none lists it."""
+
+    id: str
+    session: Session | None
+    directory: Path
+    store: SessionStore | None
+
+
+class Discarder(NamedTuple):
+    """How it is done. `connect` opens the engine at an endpoint; `notice` is told what is odd."""
+
+    connect: Callable[[str | None], Engine]
+    notice: Callable[[str], None]
+    force: bool = False
+
+    def check(self, doomed: Doomed) -> None:
+        """Raise what discard() would raise before it removes anything."""
+        with _attended(doomed):
+            self._containers(doomed)
+
+    def discard(self, doomed: Doomed) -> Kept | None:
+        """Remove it; returns what was not outrig's and was kept.
+
+        Raises SessionBusyError, EngineUnreachableError or StoreError.
+        """
+        with _attended(doomed):
+            for engine, seen in self._containers(doomed):
+                engine.remove(seen.ref)
+            return _remove_files(doomed)
+
+    def _containers(self, doomed: Doomed) -> Sequence[tuple[Engine, Seen]]:
+        """The session's containers, once it is certain that they may go."""
+        session = doomed.session
+        if session is not None and not session.ours:
+            self._refuse_foreign(session)
+            return ()
+        root_id = _root_id(doomed)
+        if root_id is None or not _may_have_containers(doomed):
+            return ()
+        try:
+            engine = self.connect(session.text("engine") or None if session else None)
+            found = [seen for seen in engine.seen(root_id) if seen.session == doomed.id]
+        except EngineUnreachableError as error:
+            if not self.force:
+                raise EngineUnreachableError(
+                    f"cannot tell whether {doomed.id} still runs: {error.message}",
+                    hint=f"to remove its files all the same: outrig discard --force {doomed.id}",
+                ) from error
+            self.notice(f"{doomed.id}: no engine answers; its container may still be there")
+            return ()
+        if any(seen.alive for seen in found) and not self.force:
+            raise SessionBusyError(
+                f"session {doomed.id} still runs, though nobody looks after it",
+                hint=f"outrig discard --force {doomed.id}",
+            )
+        return [(engine, seen) for seen in found]
+
+    def _refuse_foreign(self, session: Session) -> None:
+        if not session.ended and not self.force:
+            raise SessionBusyError(
+                f"session {session.id} belongs to another tool and has no end",
+                hint=f"outrig discard --force {session.id}",
+            )
+
+
+@contextlib.contextmanager
+def _attended(doomed: Doomed) -> Iterator[None]:
+    """Look after it ourselves. Raises SessionBusyError while somebody else does."""
+    if doomed.store is None:
+        yield
+        return
+    doomed.store.make_root()  # a root of another tool's has no place for locks
+    try:
+        attendance = lock.attend(doomed.store.root, doomed.id)
+    except SessionBusyError as error:
+        raise SessionBusyError(
+            f"session {doomed.id} is running", hint="end it first, then discard it"
+        ) from error
+    try:
+        yield
+    finally:
+        if not doomed.store.exists(doomed.id):
+            lock.forget(doomed.store.root, doomed.id)
+        attendance.close()
+
+
+def _may_have_containers(doomed: Doomed) -> bool:
+    """Whatever is made is noted in the record before; without a record, `.open` must do."""
+    if doomed.session is not None:
+        return bool(doomed.session.resources)
+    return doomed.store is not None and doomed.store.is_open(doomed.id)
+
+
+def _root_id(doomed: Doomed) -> str | None:
+    if doomed.session is not None:
+        return doomed.session.text("root_id") or None
+    return doomed.store.known_root_id() if doomed.store else None
+
+
+def _remove_files(doomed: Doomed) -> Kept | None:
+    """By directory, a moved one leaves a dangling link in its root, which goes too."""
+    store = doomed.store
+    if store is None or not store.exists(doomed.id):
+        return removal.remove_directory(doomed.directory, doomed.id)
+    if store.dangles(doomed.id):
+        kept = removal.remove_directory(doomed.directory, doomed.id)
+        return removal.remove(store, doomed.id) or kept
+    return removal.remove(store, doomed.id)
+
+
+def doomed_by_id(store: SessionStore, session: str) -> Doomed:
+    """An entry of the root, whatever state it is in."""
+    try:
+        record = store.read(session)
+    except UnreadableError:
+        record = None
+    return Doomed(session, record, store.target(session) or store.directory(session), store)
