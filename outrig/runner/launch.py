@@ -176,7 +176,7 @@ class _Start:
         container = self._container(found, facts, who)
         self.cancel.check()
         ref = self._prepare(container, self._environment(found, who))
-        self._note(ref, found, facts)
+        self._note(ref, container, found, facts)
         self.cancel.check()
         started = datetime.now(UTC)
         output = self.engine.start(ref, meanwhile=self._keep_config)
@@ -245,7 +245,8 @@ class _Start:
         self.engine.remove(ref)
         self.held.update(lambda session: without_resource(session, self.attempt))
 
-    def _note(self, ref: Ref, found: Ready, facts: Facts) -> None:
+    def _note(self, ref: Ref, container: Container, found: Ready, facts: Facts) -> None:
+        """What was decided at launch takes the place of what was asked for."""
         self.held.update(
             lambda session: with_fields(
                 self._noted(session, ref),
@@ -253,6 +254,8 @@ class _Start:
                 image_config_name=found.name,
                 image_id=found.image.id,
                 image_digest=found.image.digest,
+                user=container.user,
+                limits={**session.fields["limits"], "memory": container.memory},
                 platform=facts.platform,
                 engine_version=facts.version,
             )
