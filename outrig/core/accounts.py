@@ -35,7 +35,8 @@ def group(image: str, *, gid: int, name: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.count(":") > _ID_FIELD]
+    """A newline alone ends an entry; splitlines() breaks one at U+2028 and could forge another."""
+    return [line for line in text.split("\n") if line.count(":") > _ID_FIELD]
 
 
 def _id(line: str) -> str:

@@ -1,6 +1,6 @@
 """The environment of a session: what configuration and flags ask for, and what every session has.
 
-    standard < the image's own < [env] < [agents.N] env < host variables an agent wants < -e
+    the image's own < standard < [env] < [agents.N] env < host variables an agent wants < -e
 
 Nothing of the host's environment comes along unless it is named here or there.
 """
@@ -46,7 +46,7 @@ def asked(
     if agent_name is not None:
         agent = config.agents[agent_name]
         values |= resolve(agent.env, host, f"agents.{agent_name}.env")
-        values |= _wanted(agent_name, agent, {**host, **given})
+        values |= _wanted(agent_name, agent, {**values, **host, **given})
     return Asked(values={**values, **given}, notices=notices)
 
 
@@ -68,16 +68,16 @@ def _flags(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str
     return values, tuple(notices)
 
 
-def _wanted(name: str, agent: AgentConfig, host: Mapping[str, str]) -> dict[str, str]:
-    any_of = [key for key in agent.env_any_of if host.get(key)]
+def _wanted(name: str, agent: AgentConfig, known: Mapping[str, str]) -> dict[str, str]:
+    any_of = [key for key in agent.env_any_of if known.get(key)]
     if agent.env_any_of and not any_of:
         keys = " or ".join(agent.env_any_of)
         raise UsageError(
             f'agent "{name}" needs {keys}, and none is set',
             hint=f"export {agent.env_any_of[0]}=..., or pass it with -e",
         )
-    optional = [key for key in agent.env_optional if host.get(key)]
-    return {key: host[key] for key in (*any_of, *optional)}
+    optional = [key for key in agent.env_optional if known.get(key)]
+    return {key: known[key] for key in (*any_of, *optional)}
 
 
 def standard(

@@ -24,12 +24,16 @@ FORBIDDEN_TARGETS = ("/", "/proc", "/sys", "/dev", "/etc/passwd", "/etc/group", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountSpec:
-    """A mount as asked for; `declared` says where, for messages."""
+    """A mount as asked for; `declared` says where, for messages.
+
+    `within` is the directory that the resolved source must not leave: a repository's own mounts.
+    """
 
     source: str
     target: str
     writable: bool
     declared: str
+    within: str | None = None
 
 
 def parse_volume(text: str) -> MountSpec:
@@ -48,18 +52,29 @@ def parse_volume(text: str) -> MountSpec:
     return spec(parts[0], parts[1], writable=mode == "rw", declared=f"-v {text}")
 
 
-def spec(source: str, target: str, *, writable: bool, declared: str) -> MountSpec:
+def spec(
+    source: str, target: str, *, writable: bool, declared: str, within: str | None = None
+) -> MountSpec:
     """A mount with a clean, allowed target. Raises MountError naming `declared`."""
     refuse_target(target, declared)
-    return MountSpec(source=source, target=normpath(target), writable=writable, declared=declared)
+    return MountSpec(
+        source=source,
+        target=normpath(target),
+        writable=writable,
+        declared=declared,
+        within=within,
+    )
 
 
 def refuse_target(target: str, declared: str) -> None:
-    """Raise MountError for a container path that is not absolute or belongs to the system."""
+    """Raise MountError for a container path that is not absolute or belongs to the system.
+
+    So does what is above such a path: the engine would make /etc/passwd in somebody's ./etc.
+    """
     if not isabs(target) or target.startswith("//"):
         raise MountError(f'{declared}: container path "{target}" is not absolute')
     clean = normpath(target)
-    if clean in FORBIDDEN_TARGETS or inside(clean, ("/proc", "/sys", "/dev")):
+    if holds(clean, FORBIDDEN_TARGETS) or inside(clean, ("/proc", "/sys", "/dev")):
         raise MountError(f"{declared}: {clean} in the container belongs to the system")
 
 

@@ -13,13 +13,13 @@ from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core import identity, mounts, naming, network
-from outrig.errors import UsageError
+from outrig.errors import MountError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from outrig.core.cascade import Resolved
-    from outrig.core.config import AgentConfig, Config
+    from outrig.core.config import AgentConfig, Config, MountConfig
 
 Stdin = Literal["null", "pipe", "terminal"]
 HOST_IMAGE = "host"
@@ -127,7 +127,7 @@ def draft(
     tty = _tty(request, agent, terminal)
     mode = network.mode(_network(config, agent))
     _check_name(request.name)
-    identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
+    who = identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
     target = config.workspace.target
     mounts.refuse_target(target, "workspace target")
     return RunPlan(
@@ -139,7 +139,7 @@ def draft(
         workspace=place,
         target=normpath(target),
         working_dir=_working_dir(request, place, target),
-        mounts=_mounts(request, resolved),
+        mounts=_mounts(request, resolved, who.home),
         env_names=tuple(sorted(env_names)),
         home=agent.home if agent else {},
         user=config.run.user,
@@ -210,14 +210,14 @@ def _tty(request: Request, agent: AgentConfig | None, terminal: Terminal) -> boo
         raise UsageError(
             "stdin is not a terminal, and -it needs one", hint="use -i alone for piped input"
         )
-    if agent and request.prompt is None and not (request.tty or terminal.all_terminals):
+    usable = terminal.all_terminals and not request.no_stdin and not request.capture
+    if agent and request.prompt is None and not (request.tty or usable):
         raise UsageError(
             "an agent without a prompt needs a terminal", hint="give it a prompt with -p"
         )
     if request.tty:
         return True
     prompted = agent is not None and request.prompt is not None
-    usable = terminal.all_terminals and not request.no_stdin and not request.capture
     return usable and (not prompted or request.interactive)
 
 
@@ -265,22 +265,37 @@ def _working_dir(request: Request, place: Place, target: str) -> str:
             request.workdir if isabs(request.workdir) else join(target, request.workdir)
         )
     below = relpath(place.start, place.root)
-    if below == "." or below.startswith(".."):
+    if below in (".", "..") or below.startswith("../"):
         return normpath(target)
     return join(normpath(target), below)
 
 
-def _mounts(request: Request, resolved: Resolved) -> tuple[mounts.MountSpec, ...]:
+def _mounts(request: Request, resolved: Resolved, home: str) -> tuple[mounts.MountSpec, ...]:
     config = resolved.config
-    where = resolved.origin.get("workspace.mounts", "workspace.mounts")
     configured = [
-        mounts.spec(item.host, item.container, writable=item.mode == "rw", declared=where)
-        for item in config.workspace.mounts
+        _configured_mount(item, f"workspace.mounts[{at}]", resolved)
+        for at, item in enumerate(config.workspace.mounts)
     ]
     wanted = (*configured, *map(mounts.parse_volume, request.volumes))
-    workspace = mounts.spec("", config.workspace.target, writable=True, declared="the workspace")
+    workspace = mounts.spec("", config.workspace.target, writable=True, declared="workspace.target")
     mounts.refuse_overlap((workspace, *wanted))
+    for mount in (workspace, *wanted):
+        if mounts.holds(mount.target, (home,)):
+            raise MountError(
+                f"{mount.declared}: {mount.target} in the container holds the session's own HOME",
+                hint=f"mount below {home}",
+            )
     return wanted
+
+
+def _configured_mount(item: MountConfig, key: str, resolved: Resolved) -> mounts.MountSpec:
+    return mounts.spec(
+        item.host,
+        item.container,
+        writable=item.mode == "rw",
+        declared=resolved.origin.get(f"{key}.host", key),
+        within=resolved.confined.get(f"{key}.host"),
+    )
 
 
 def _check_name(name: str | None) -> None:

@@ -16,9 +16,11 @@ from outrig.core.mounts import inside, refuse_source
 from outrig.errors import MountError, WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from outrig.core.mounts import MountSpec
+
+_LONGEST_WAY = 10_000  # components of a path, those of its links included
 
 
 def resolve_root(path: Path, *, home: Path, declared: bool) -> Path:
@@ -53,19 +55,21 @@ def resolve_mounts(
     """Engine mounts for the plan's further mounts, in an order that lets one nest in another.
 
     Raises MountError when a source is missing or refused, or a mount point lies in the workspace
-    and does not exist there as a plain file or directory.
+    or in another mount and does not exist there as a plain file or directory.
     """
-    made = []
     real_home = os.path.realpath(home)
+    workspace = Mount(source=str(root), target=target, writable=True)
+    made = {workspace: "the workspace"}
     for spec in sorted(specs, key=lambda spec: spec.target):
         asked = Path(os.path.expanduser(spec.source))  # noqa: PTH111 - `~` alone, no user database
         source = _existing(base / asked, spec)
-        _refuse_planted_link(base / asked, root, source, spec)
+        _refuse_escape(base / asked, root, source, spec)
         refuse_source(str(source), home=real_home, declared=spec.declared)
-        if inside(spec.target, (target,)):
-            _check_mount_point(root, spec.target[len(target) :].strip("/"), source, spec)
-        made.append(Mount(source=str(source), target=spec.target, writable=spec.writable))
-    return tuple(made)
+        mount = Mount(source=str(source), target=spec.target, writable=spec.writable)
+        made[mount] = spec.declared
+    for mount, declared in made.items():
+        _check_mount_point(mount, made, declared)
+    return tuple(mount for mount in made if mount is not workspace)
 
 
 def _existing(path: Path, spec: MountSpec) -> Path:
@@ -81,28 +85,61 @@ def _existing(path: Path, spec: MountSpec) -> Path:
     return source
 
 
-def _refuse_planted_link(asked: Path, root: Path, source: Path, spec: MountSpec) -> None:
+def _refuse_escape(asked: Path, root: Path, source: Path, spec: MountSpec) -> None:
     """A path through the workspace must stay in it: a session may have planted the link."""
-    lexical = Path(os.path.normpath(asked))
-    if lexical.is_relative_to(root) and not source.is_relative_to(root):
+    link = _first_link(asked, root)
+    if link and not source.is_relative_to(root):
         raise MountError(
-            f"{spec.declared}: {lexical} is a link that leaves the workspace, to {source}"
+            f"{spec.declared}: {link} is a link that leaves the workspace, to {source}",
+            hint=f"if you made it yourself, say -v {source}:...",
+        )
+    if spec.within and not source.is_relative_to(os.path.realpath(spec.within)):
+        raise MountError(
+            f"{spec.declared}: a repository's mount leads to {source}, outside of {spec.within}"
         )
 
 
-def _check_mount_point(root: Path, below: str, source: Path, spec: MountSpec) -> None:
-    """Each component is looked at without following: a link would redirect the mount."""
-    place = root
-    for part in Path(below).parts:
+def _first_link(asked: Path, root: Path) -> Path | None:
+    """The first symlink in `root` on the way that the kernel takes along an absolute path."""
+    here = Path("/")
+    rest = [*reversed(asked.parts[1:])]
+    for _ in range(_LONGEST_WAY):
+        if not rest:
+            return None
+        place = here / rest.pop()
+        if place.name == "..":
+            here = here.parent
+        elif not place.is_symlink():
+            here = place
+        elif place.is_relative_to(root):
+            return place
+        else:
+            way = place.readlink()
+            here = Path("/") if way.is_absolute() else here
+            rest += [part for part in reversed(way.parts) if part != way.anchor]
+    raise MountError(f"{asked} leads through too many links")
+
+
+def _check_mount_point(mount: Mount, every: Iterable[Mount], declared: str) -> None:
+    """Where one mount lies in another, each component is looked at without following links.
+
+    The engine would make what is missing, as root, and a link would redirect the mount (tried).
+    """
+    around = [one for one in every if one is not mount and inside(mount.target, (one.target,))]
+    if not around:
+        return
+    outer = max(around, key=lambda one: len(one.target))
+    place = Path(outer.source)
+    for part in Path(mount.target).relative_to(outer.target).parts:
         place /= part
         try:
             mode = place.lstat().st_mode
-        except FileNotFoundError:
+        except OSError:
             raise MountError(
-                f"{spec.declared}: {place} does not exist, and the engine would make it as root",
-                hint=f"mkdir -p {place}, or mount outside of the workspace",
+                f"{declared}: {place} does not exist, and the engine would make it as root",
+                hint=f"mkdir -p {place}, or mount elsewhere",
             ) from None
         if stat.S_ISLNK(mode):
-            raise MountError(f"{spec.declared}: {place} is a symlink; it is not mounted over")
-    if place.is_dir() != source.is_dir():
-        raise MountError(f"{spec.declared}: {source} and {place} are not of one kind")
+            raise MountError(f"{declared}: {place} is a symlink; it is not mounted over")
+    if place.is_dir() != Path(mount.source).is_dir():
+        raise MountError(f"{declared}: {mount.source} and {place} are not of one kind")
