@@ -1,0 +1,90 @@
+"""A plan and what was decided at launch become one container."""
+
+from __future__ import annotations
+
+from outrig.core.cascade import Resolved
+from outrig.core.config import Config, LimitsConfig, NetworkConfig, WorkspaceConfig
+from outrig.core.container import container_for
+from outrig.core.engine import Container, Image, Mount
+from outrig.core.identity import Person
+from outrig.core.plan import Place, Request, Terminal, draft
+from outrig.core.session import Session
+
+ADA = Person(uid=1000, gid=1000, name="ada")
+SESSION = Session({"schema": 1, "id": "20260501T134412-3f2a", "root_id": "r00t"})
+
+
+def container(request: Request, *, mounts: tuple[Mount, ...] = (), stdin="data") -> Container:
+    config = Config(
+        workspace=WorkspaceConfig(target="/src"),
+        limits=LimitsConfig(cpus=2.0, pids=9, log_bytes=77),
+        network=NetworkConfig(mode="none"),
+    )
+    plan = draft(
+        request,
+        Resolved(config=config, origin={}),
+        place=Place(root="/home/ada/work", start="/home/ada/work/sub", owner=ADA),
+        caller=ADA,
+        terminal=Terminal(stdin=stdin, all_terminals=stdin == "terminal", size=(24, 80)),
+        env_names=("SECRET",),
+    )
+    return container_for(
+        plan,
+        session=SESSION,
+        attempt="a77e",
+        image=Image(reference="dev:1", id="sha256:1", environment={}),
+        mounts=mounts,
+        user="1000:1000",
+        memory=4096,
+        keep_host_userns=True,
+    )
+
+
+def test_everything_that_was_decided_is_in_it():
+    assert container(Request(words=("ls", "-l"))) == Container(
+        name="outrig-20260501T134412-3f2a",
+        labels={
+            "org.outrig.session": "20260501T134412-3f2a",
+            "org.outrig.root": "r00t",
+            "org.outrig.attempt": "a77e",
+            "org.outrig.role": "agent",
+        },
+        image="sha256:1",
+        entrypoint=None,
+        command=("ls", "-l"),
+        user="1000:1000",
+        working_dir="/src/sub",
+        mounts=(Mount(source="/home/ada/work", target="/src", writable=True),),
+        network="none",
+        memory=4096,
+        cpus=2.0,
+        pids=9,
+        log_bytes=77,
+        tty=False,
+        stdin=True,
+        size=None,
+        keep_host_userns=True,
+    )
+
+
+def test_a_mount_comes_after_the_one_it_lies_in():
+    made = container(
+        Request(words=("true",)),
+        mounts=(
+            Mount(source="/b", target="/src/data/in"),
+            Mount(source="/a", target="/src/data"),
+            Mount(source="/usr", target="/usr"),
+        ),
+    )
+    assert [mount.target for mount in made.mounts] == ["/src", "/src/data", "/src/data/in", "/usr"]
+
+
+def test_stdin_is_open_only_for_who_feeds_it():
+    assert container(Request(words=("cat",))).stdin
+    assert not container(Request(words=("cat",), no_stdin=True)).stdin
+    assert not container(Request(words=("cat",)), stdin="other").stdin
+
+
+def test_a_terminal_has_its_size():
+    made = container(Request(words=("top",)), stdin="terminal")
+    assert (made.tty, made.stdin, made.size) == (True, True, (24, 80))

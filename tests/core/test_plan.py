@@ -1,0 +1,340 @@
+"""What is decided before anything happens, one decision after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from outrig.core.cascade import Resolved
+from outrig.core.config import (
+    AgentConfig,
+    Config,
+    ImageConfig,
+    LimitsConfig,
+    MountConfig,
+    NetworkConfig,
+    RunConfig,
+    WorkspaceConfig,
+)
+from outrig.core.identity import Person
+from outrig.core.plan import ImagePlan, Place, Request, RunPlan, Terminal, draft
+from outrig.errors import MountError, OutrigError, UsageError
+
+ADA = Person(uid=1000, gid=1000, name="ada")
+PLACE = Place(root="/home/ada/work", start="/home/ada/work", owner=ADA)
+TERMINAL = Terminal(stdin="terminal", all_terminals=True, size=(24, 80))
+PIPE = Terminal(stdin="data")
+NOTHING = Terminal(stdin="other")
+BOT = AgentConfig(command=("bot", "--ask={prompt}", "{prompt}"), interactive=("bot", "-i"))
+COMMAND = Request(words=("true",))
+PROMPTED = Request(agent="bot", prompt="hi")
+TALK = Request(agent="bot")
+
+
+def drafted(
+    request: Request = COMMAND,
+    *,
+    place: Place = PLACE,
+    terminal: Terminal = NOTHING,
+    caller: Person = ADA,
+    origin=None,
+    confined=None,
+    **settings,
+) -> RunPlan:
+    config = Config(**{"agents": {"bot": BOT}, **settings})
+    resolved = Resolved(config=config, origin=origin or {}, confined=confined or {})
+    return draft(
+        request, resolved, place=place, caller=caller, terminal=terminal, env_names=("B", "A")
+    )
+
+
+def refusal(request: Request = COMMAND, **how) -> OutrigError:
+    with pytest.raises(OutrigError) as refused:
+        drafted(request, **how)
+    return refused.value
+
+
+# ---------------------------------------------------------------- what runs
+
+
+@pytest.mark.parametrize(
+    ("request_", "command", "agent"),
+    [
+        (COMMAND, ("true",), None),
+        (Request(words=("sh", "-c", "{prompt}")), ("sh", "-c", "{prompt}"), None),
+        (PROMPTED, ("bot", "--ask=hi", "hi"), "bot"),
+        (Request(agent="bot", prompt="{prompt} $(x)"), None, "bot"),
+        (Request(agent="bot", prompt="hi", words=("-m", "x")), None, "bot"),
+        (Request(agent="bot", tty=True), ("bot", "-i"), "bot"),
+        (Request(agent="bot", tty=True, words=("-m",)), ("bot", "-i", "-m"), "bot"),
+    ],
+)
+def test_the_command(request_, command, agent):
+    plan = drafted(request_)
+    assert plan.agent == agent
+    assert plan.task == request_.prompt
+    if command:
+        assert plan.command == command
+    else:
+        prompt = request_.prompt
+        assert plan.command == ("bot", f"--ask={prompt}", prompt, *request_.words)
+
+
+def test_the_default_agent_runs_when_nothing_else_is_said():
+    assert drafted(Request(prompt="hi"), default_agent="bot").agent == "bot"
+    assert drafted(COMMAND, default_agent="bot").agent is None
+    assert drafted(PROMPTED, default_agent="gone").agent == "bot"
+
+
+@pytest.mark.parametrize(
+    ("request_", "settings", "message", "hint"),
+    [
+        (Request(), {}, "nothing to run", "agents: bot"),
+        (Request(agent="bto"), {}, 'no agent "bto"', "[agents.bto]"),
+        (Request(prompt="x"), {"default_agent": "gone"}, 'no agent "gone"', "agents: bot"),
+        (Request(prompt="x", words=("ls",)), {}, "a prompt goes to an agent", "--agent"),
+        (PROMPTED, {"agents": {"bot": AgentConfig(interactive=("x",))}}, "no `command`", "-p"),
+        (
+            Request(agent="bot", tty=True),
+            {"agents": {"bot": AgentConfig(command=("x",))}},
+            "no `interactive`",
+            "-p",
+        ),
+    ],
+)
+def test_nothing_sensible_to_run(request_, settings, message, hint):
+    error = refusal(request_, **settings)
+    assert isinstance(error, UsageError)
+    assert message in error.message
+    assert hint in str(error.hint)
+
+
+# ---------------------------------------------------------------- terminal and stdin
+
+
+@pytest.mark.parametrize(
+    ("request_", "terminal", "tty", "stdin"),
+    [
+        # a command
+        (COMMAND, TERMINAL, True, "terminal"),
+        (COMMAND, PIPE, False, "pipe"),
+        (COMMAND, NOTHING, False, "null"),
+        (COMMAND, Terminal(stdin="terminal"), False, "null"),
+        (Request(words=("x",), interactive=True), TERMINAL, True, "terminal"),
+        (Request(words=("x",), interactive=True), PIPE, False, "pipe"),
+        (Request(words=("x",), interactive=True), NOTHING, False, "pipe"),
+        (Request(words=("x",), tty=True), PIPE, True, "null"),
+        (Request(words=("x",), tty=True), NOTHING, True, "null"),
+        (Request(words=("x",), tty=True), Terminal(stdin="terminal"), True, "terminal"),
+        (Request(words=("x",), tty=False), TERMINAL, False, "null"),
+        (Request(words=("x",), tty=False, interactive=True), TERMINAL, False, "pipe"),
+        (Request(words=("x",), no_stdin=True), PIPE, False, "null"),
+        (Request(words=("x",), no_stdin=True), TERMINAL, False, "null"),
+        (Request(words=("x",), no_stdin=True, tty=True), TERMINAL, True, "null"),
+        (Request(words=("x",), capture=True), TERMINAL, False, "null"),
+        (Request(words=("x",), capture=True), PIPE, False, "pipe"),
+        # an agent with a prompt waits for ever on an open pipe
+        (PROMPTED, PIPE, False, "null"),
+        (PROMPTED, TERMINAL, False, "null"),
+        (Request(agent="bot", prompt="hi", interactive=True), PIPE, False, "pipe"),
+        (Request(agent="bot", prompt="hi", interactive=True), TERMINAL, True, "terminal"),
+        (Request(agent="bot", prompt="hi", tty=True), TERMINAL, True, "null"),
+        # an agent without a prompt needs the terminal, and gets it whole
+        (TALK, TERMINAL, True, "terminal"),
+        (Request(agent="bot", tty=True), PIPE, True, "null"),
+    ],
+)
+def test_the_terminal_and_stdin(request_, terminal, tty, stdin):
+    plan = drafted(request_, terminal=terminal)
+    assert (plan.tty, plan.stdin) == (tty, stdin)
+    assert plan.size == (terminal.size if tty else None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "terminal", "message"),
+    [
+        (Request(words=("x",), tty=True, interactive=True), PIPE, "-it needs one"),
+        (TALK, PIPE, "an agent without a prompt needs a terminal"),
+        (TALK, NOTHING, "an agent without a prompt needs a terminal"),
+        (Request(agent="bot", no_stdin=True), TERMINAL, "needs a terminal"),
+        (Request(agent="bot", capture=True), TERMINAL, "needs a terminal"),
+    ],
+)
+def test_no_terminal_where_one_is_needed(request_, terminal, message):
+    assert message in refusal(request_, terminal=terminal).message
+
+
+# ---------------------------------------------------------------- image and entrypoint
+
+
+@pytest.mark.parametrize(
+    ("request_", "agent_image", "default", "expected"),
+    [
+        (COMMAND, None, "host", ImagePlan(kind="host", name="host")),
+        (COMMAND, None, "dev", ImagePlan(kind="configured", name="dev")),
+        (COMMAND, None, "debian:12", ImagePlan(kind="local", name="debian:12")),
+        (COMMAND, "dev", "host", ImagePlan(kind="host", name="host")),
+        (PROMPTED, None, "host", ImagePlan(kind="host", name="host", otherwise="bot")),
+        (PROMPTED, None, "dev", ImagePlan(kind="configured", name="dev")),
+        (PROMPTED, "dev", "other", ImagePlan(kind="configured", name="dev")),
+        (PROMPTED, "host", "dev", ImagePlan(kind="host", name="host", otherwise="bot")),
+    ],
+)
+def test_the_image(request_, agent_image, default, expected):
+    agents = {"bot": dataclasses.replace(BOT, image=agent_image)}
+    images = {"dev": ImageConfig(), "bot": ImageConfig()}
+    plan = drafted(request_, agents=agents, images=images, default_image=default)
+    assert plan.image == expected
+    for flagged in (
+        ImagePlan(kind="configured", name="dev"),
+        ImagePlan(kind="local", name="x:1"),
+        ImagePlan(kind="host", name="host"),
+    ):
+        asked = dataclasses.replace(request_, image=flagged.name)
+        assert drafted(asked, agents=agents, images=images).image == flagged
+
+
+def test_an_agent_without_an_image_of_its_name_has_no_other():
+    assert drafted(PROMPTED).image == ImagePlan(kind="host", name="host")
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "for_command", "for_agent"),
+    [(None, None, ()), ("", (), ()), ("/bin/x", ("/bin/x",), ("/bin/x",))],
+)
+def test_the_entrypoint_stays_for_commands_and_not_for_agents(entrypoint, for_command, for_agent):
+    run = RunConfig(entrypoint=entrypoint)
+    assert drafted(COMMAND, run=run).entrypoint == for_command
+    assert drafted(PROMPTED, run=run).entrypoint == for_agent
+
+
+# ---------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize(
+    ("start", "workdir", "expected"),
+    [
+        ("/home/ada/work", None, "/workspace"),
+        ("/home/ada/work/a/b", None, "/workspace/a/b"),
+        ("/home/ada/work/..odd", None, "/workspace/..odd"),
+        ("/home/ada/worktop", None, "/workspace"),
+        ("/home/ada", None, "/workspace"),
+        ("/home/ada/work/a", "sub", "/workspace/sub"),
+        ("/home/ada/work/a", "", "/workspace"),
+        ("/home/ada/work", "/tmp/x/..", "/tmp"),
+        ("/home/ada/work", "..", "/"),
+    ],
+)
+def test_where_it_starts(start, workdir, expected):
+    place = dataclasses.replace(PLACE, start=start)
+    plan = drafted(Request(words=("true",), workdir=workdir), place=place)
+    assert plan.working_dir == expected
+
+
+def test_the_workspace_may_appear_elsewhere():
+    place = dataclasses.replace(PLACE, start="/home/ada/work/sub")
+    plan = drafted(place=place, workspace=WorkspaceConfig(target="/src/./"))
+    assert (plan.target, plan.working_dir) == ("/src", "/src/sub")
+
+
+@pytest.mark.parametrize("target", ["/", "/proc/x", "relative", "/home", "/home/ada"])
+def test_a_target_that_is_refused(target):
+    assert isinstance(refusal(workspace=WorkspaceConfig(target=target)), MountError)
+
+
+# ---------------------------------------------------------------- mounts
+
+
+def test_mounts_of_config_and_flags():
+    workspace = WorkspaceConfig(
+        mounts=(
+            MountConfig(host="/a", container="/a"),
+            MountConfig(host="/b", container="/b", mode="rw"),
+        )
+    )
+    plan = drafted(
+        Request(words=("true",), volumes=("c:/c",)),
+        workspace=workspace,
+        origin={"workspace.mounts[0].host": "/etc/outrig/config.toml:3"},
+        confined={"workspace.mounts[1].host": "/home/ada/work"},
+    )
+    assert [(one.source, one.target, one.writable) for one in plan.mounts] == [
+        ("/a", "/a", False),
+        ("/b", "/b", True),
+        ("c", "/c", False),
+    ]
+    assert [one.declared for one in plan.mounts] == [
+        "/etc/outrig/config.toml:3",
+        "workspace.mounts[1]",
+        "-v c:/c",
+    ]
+    assert [one.within for one in plan.mounts] == [None, "/home/ada/work", None]
+
+
+@pytest.mark.parametrize(
+    "volumes", [("/a:/workspace",), ("/a:/x", "/b:/x/"), ("/a:/home/ada",), ("/a:/home",)]
+)
+def test_mounts_that_take_a_place_that_is_taken(volumes):
+    assert isinstance(refusal(Request(words=("true",), volumes=volumes)), MountError)
+
+
+def test_a_mount_below_home_is_fine():
+    plan = drafted(Request(words=("true",), volumes=("/a:/home/ada/.cache/x", "/b:/home/bob")))
+    assert len(plan.mounts) == 2
+
+
+# ---------------------------------------------------------------- who, how much, what for
+
+
+def test_the_user_is_judged_before_anything_happens():
+    assert "neither caller, root" in refusal(run=RunConfig(user="me")).message
+    assert drafted(run=RunConfig(user="root")).user == "root"
+
+
+@pytest.mark.parametrize(
+    ("agent", "session", "expected"),
+    [
+        (None, "open", "open"),
+        (None, "none", "none"),
+        ("none", "open", "none"),
+        ("open", "none", "none"),
+        ("open", "open", "open"),
+    ],
+)
+def test_the_tighter_network_holds(agent, session, expected):
+    agents = {"bot": dataclasses.replace(BOT, network=agent)}
+    network = NetworkConfig(mode=session)
+    assert drafted(PROMPTED, agents=agents, network=network).network == expected
+    assert drafted(COMMAND, agents=agents, network=network).network == session
+
+
+def test_limits_are_those_of_the_configuration():
+    limits = LimitsConfig(memory=1024, cpus=1.5, pids=7, wall=60.0, log_bytes=99)
+    plan = drafted(limits=limits, run=RunConfig(grace=3.0))
+    assert (plan.memory, plan.cpus, plan.pids) == (1024, 1.5, 7)
+    assert (plan.wall, plan.log_bytes, plan.grace) == (60.0, 99, 3.0)
+
+
+@pytest.mark.parametrize("name", ["a", "fix-1", "A.b_c", "x" * 63])
+def test_a_name(name):
+    assert drafted(Request(words=("true",), name=name)).name == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a/b", "a b", "x" * 64, "20260501T134412-3f2a", "a\n"])
+def test_a_name_that_is_none(name):
+    assert "cannot be a session name" in refusal(Request(words=("true",), name=name)).message
+
+
+def test_labels_and_environment_names():
+    plan = drafted(Request(words=("true",), labels={"k": "v"}))
+    assert plan.labels == {"k": "v"}
+    assert plan.env_names == ("A", "B")
+
+
+def test_notices_say_what_is_exposed():
+    place = dataclasses.replace(PLACE, repository=True)
+    git, network = drafted(place=place).notices
+    assert ".git is writable" in git
+    assert "network open" in network
+    assert drafted(network=NetworkConfig(mode="none")).notices == ()
