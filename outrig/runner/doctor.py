@@ -17,6 +17,7 @@ from outrig.core import cascade, doctor
 from outrig.core.config import Config
 from outrig.core.doctor import Check
 from outrig.engine import connect
+from outrig.engine.endpoint import DOCTOR as ASK_THE_DOCTOR
 from outrig.engine.provision import named_endpoint, provision
 from outrig.errors import EngineUnreachableError, OutrigError
 from outrig.store import config as store_config
@@ -109,7 +110,8 @@ def _engine(patient: Patient, config: Config) -> Iterator[Check]:
             facts, locality = engine.facts(), engine.locality()
             built = [tag for image in engine.images() for tag in image.tags]
     except OutrigError as error:
-        yield _wrong("engine", error)
+        hint = error.hint if error.hint != ASK_THE_DOCTOR else f"{ASK_THE_DOCTOR} --fix"
+        yield Check(name="engine", state="wrong", says=error.message, remedy=hint)
         return
     yield from doctor.engine_checks(facts, engine.endpoint, locality)
     if locality.local:

@@ -53,7 +53,7 @@ def test_without_an_engine(patient, home):
     checks = by_name(patient)
     assert checks["engine"].state == "wrong"
     assert "no-engine.sock" in checks["engine"].says
-    assert checks["engine"].remedy
+    assert checks["engine"].remedy == "outrig doctor --fix"
     assert "api" not in checks
     assert checks["git"].says == shutil.which("git")
     assert checks["session root"].says == f"{home.sessions}, made with the first session"
