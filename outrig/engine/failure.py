@@ -58,7 +58,8 @@ _NO_DIRECTORY = re.compile(r"Cannot mkdir: (?P<path>.*) is not a directory")
 # No such image: nosuch:1
 _NO_IMAGE = re.compile(r"No such image: (?P<name>.*)")
 # No such container: 5f1c...
-_NO_CONTAINER = re.compile(r"No such container: (?P<name>.*)")
+# podman 4 (read, not tried): no container with name or ID "5f1c" found: no such container
+_NO_CONTAINER = re.compile(r"[Nn]o such container(?:: (?P<name>\w+))?")
 
 
 def init_complaint(stderr_head: bytes) -> bool:
@@ -131,7 +132,8 @@ def _of_image(words: str) -> OutrigError | None:
 
 def _of_container(words: str) -> OutrigError | None:
     if found := _NO_CONTAINER.search(words):
-        return ContainerGoneError(f"the container {found['name'][:12]} does not exist (any more)")
+        which = (found["name"] or "")[:12]
+        return ContainerGoneError(f"the container {which} does not exist (any more)")
     return None
 
 

@@ -61,6 +61,7 @@ class AttachedOutput:
     def __init__(self, line: socket.socket, *, first: bytes, tty: bool, where: str) -> None:
         self._line = line
         self._line.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        self._tty = tty
         self._frames = None if tty else Frames()
         self._view = memoryview(bytearray(BUFFER_BYTES))
         self._first = first
@@ -71,12 +72,13 @@ class AttachedOutput:
         return self._line.fileno()
 
     def read(self) -> Sequence[tuple[Stream, bytes]] | None:
-        if self._ended:
-            return None
-        size = self._receive()
-        if not size and self._line_ended():
-            return None
-        return self._sorted(self._view[:size])
+        size = 0 if self._ended else self._receive()
+        if size or not self._ended:
+            return self._sorted(self._view[:size])
+        if self._frames and not self._frames.between:
+            self._frames = None  # said once
+            raise self._broken("it ended within a frame")
+        return None
 
     def write(self, data: memoryview) -> int:
         try:
@@ -91,7 +93,7 @@ class AttachedOutput:
             raise
 
     def end_input(self) -> None:
-        if self._frames is None:  # to the engine the end of a terminal's line means detach
+        if self._tty:  # to the engine the end of a terminal's line means detach
             self.write(memoryview(END_OF_FILE))
             return
         try:
@@ -131,11 +133,6 @@ class AttachedOutput:
             else:
                 found.append((stream, [piece]))
         return [(stream, b"".join(pieces)) for stream, pieces in found]
-
-    def _line_ended(self) -> bool:
-        if self._ended and self._frames and not self._frames.between:
-            raise self._broken("the line ended within a frame")
-        return self._ended
 
     def _broken(self, why: str) -> EngineUnreachableError:
         self._ended = True

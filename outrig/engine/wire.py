@@ -273,7 +273,11 @@ class Wire:
         self._idle: list[Line] = []  # append and pop are atomic: calls may come from threads
         ping = self._call("GET", "/_ping", b"", SECONDS)
         self.server = ping.headers.get("server", "")
-        self.api = _negotiated(ping, endpoint)
+        try:
+            self.api = _negotiated(ping, endpoint)
+        except BaseException:
+            self.close()
+            raise
 
     def path(self, path: str, query: Query | None = None) -> str:
         pairs = "&".join(
