@@ -100,14 +100,17 @@ def read_below(root: Path, file: Path, *, owners: Sequence[int] | None = None) -
 
 def _take(descriptor: int, file: Path) -> tuple[bytes, int]:
     """The bytes of an open file and its owner; closes it."""
-    with os.fdopen(descriptor, "rb", closefd=True) as opened:
+    data = b""
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"{file} is not a regular file")
-        try:
-            data = opened.read(LARGEST + 1)
-        except OSError as error:
-            raise _unreadable(file, error) from error
+        while len(data) <= LARGEST and (part := os.read(descriptor, LARGEST + 1)):
+            data += part
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    finally:
+        os.close(descriptor)
     if len(data) > LARGEST:
         raise ConfigError(f"{file} is larger than {LARGEST // 1024} KiB, too large for a config")
     return data, found.st_uid

@@ -10,7 +10,7 @@ from outrig.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_POSITION = re.compile(r" \(at line (\d+), column \d+\)$")
+_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def parse(data: bytes, file: str) -> dict[str, Any]:
@@ -26,10 +26,14 @@ def parse(data: bytes, file: str) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigError(f"{file}: nested too deeply") from error
     except ValueError as error:
-        text = str(error)
-        found = _POSITION.search(text)
-        place = f"{file}:{found[1]}" if found else file
-        raise ConfigError(f"{place}: not TOML: {_POSITION.sub('', text)}") from error
+        said = str(error)
+        found = _POSITION.search(said)
+        place = f"{file}:{found[1] or _last_line(data)}" if found else file
+        raise ConfigError(f"{place}: not TOML: {_POSITION.sub('', said)}") from error
+
+
+def _last_line(data: bytes) -> int:
+    return data.rstrip().count(b"\n") + 1
 
 
 def array(text: str) -> list[Any] | None:
