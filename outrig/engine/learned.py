@@ -7,6 +7,7 @@ A cache that cannot be written costs time, not the run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,8 @@ def remember(cache: Path, subject: str, key: str, value: Any) -> None:
         fresh.write_text(json.dumps({"format": FORMAT, "key": key, "value": value}))
         fresh.replace(file)
     except OSError:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
 
 
 def _file(cache: Path, subject: str) -> Path:

@@ -91,6 +91,7 @@ def _file(folder: int, name: str) -> int | None:
         except FileNotFoundError:
             # Exclusive: the kernel's fs.protected_regular refuses O_CREAT on others' files here.
             file = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL, 0o444, dir_fd=folder)
+            os.fchmod(file, 0o444)
     except OSError:
         return None
     if stat.S_ISREG(os.fstat(file).st_mode):

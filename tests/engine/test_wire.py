@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+Said = bytes | list[bytes] | None
 EMPTY = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
@@ -44,16 +45,18 @@ class Script:
     thread: threading.Thread = field(init=False)
     _held: list[socket.socket] = field(default_factory=list)
 
-    def serve(self, *connections: list[bytes | list[bytes] | None]) -> None:
+    def serve(self, *connections: list[Said]) -> None:
         self.thread = threading.Thread(target=self._run, args=(connections,), daemon=True)
         self.thread.start()
 
-    def _run(self, connections: tuple[list[bytes | list[bytes] | None], ...]) -> None:
+    def _run(self, connections: tuple[list[Said], ...]) -> None:
         for answers in connections:
             line, _ = self.listener.accept()
             self.connections += 1
             self._held.append(line)
-            for answer in filter(None, answers):
+            for answer in answers:
+                if answer is None:
+                    break
                 self.requests.append(self._request(line))
                 for part in [answer] if isinstance(answer, bytes) else answer:
                     line.sendall(part)
