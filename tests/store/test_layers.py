@@ -155,17 +155,15 @@ def test_a_git_file_is_one(project, read):
 
 
 def test_without_git_it_ends_at_the_home_directory(home, read):
-    place = home.path / "notes/deep"
+    mine = home.path / "mine"
+    place = mine / "notes/deep"
     place.mkdir(parents=True)
-    write(home.path.parent / REPO)
-    try:
-        assert read(place).repo_root is None
-        write(home.path / REPO)
-        assert read(place).repo_root == home.path
-        write(home.path / "notes" / REPO)
-        assert read(place).repo_root == home.path / "notes"
-    finally:
-        (home.path.parent / REPO).unlink()
+    write(home.path / REPO)
+    assert read(place, home=mine).repo_root is None
+    write(mine / REPO)
+    assert read(place, home=mine).repo_root == mine
+    write(mine / "notes" / REPO)
+    assert read(place, home=mine).repo_root == mine / "notes"
 
 
 def test_outside_of_the_home_directory_it_goes_on(tmp_path, read):
