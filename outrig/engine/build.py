@@ -88,7 +88,9 @@ def _log(body: Iterable[bytes], tag: str, show: Callable[[str], None]) -> str:
 
 def _failed(tag: str, words: str, instruction: str) -> BuildError:
     if instruction.startswith("FROM ") and _BUILDKIT not in words:
-        return BaseImageError(f"{tag}: {instruction} failed: {words}")
+        return BaseImageError(
+            f"the image that {tag} stands on cannot be pulled ({instruction}): {words}"
+        )
     name = tag.rpartition(":")[0]
     hint = f"docker buildx build --load -t {name} ..., then --image {name}"
     return BuildError(
