@@ -13,6 +13,7 @@ from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core import identity, mounts, naming, network
+from outrig.core.agents import agent_argv
 from outrig.errors import MountError, UsageError
 
 if TYPE_CHECKING:
@@ -198,9 +199,7 @@ def _command(request: Request, name: str | None, agent: AgentConfig | None) -> t
             f'agent "{name}" has no `{key}`',
             hint=f"set it in [agents.{name}], or give a prompt with -p",
         )
-    if prompt is not None:
-        argv = tuple(word.replace("{prompt}", prompt) for word in argv)
-    return (*argv, *request.words)
+    return agent_argv(agent, prompt, request.words)
 
 
 def _tty(request: Request, agent: AgentConfig | None, terminal: Terminal) -> bool:
