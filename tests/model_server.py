@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 BODY_LIMIT = 64 * 1024 * 1024
-SHELLS = ("Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command")
+SHELLS = ("Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command", "exec")
 MINI_FINISH = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 TOKENS = {"input": 100, "output": 20}
 
@@ -44,12 +44,12 @@ class Script:
 
 class Tool(NamedTuple):
     name: str
-    schema: Mapping[str, Any]
+    schema: Mapping[str, Any] | None  # None: it takes JavaScript that calls the other tools
 
 
 class Call(NamedTuple):
     name: str
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] | str
 
 
 Reply = Call | str
@@ -175,6 +175,8 @@ def answer(request: Request, script: Script) -> bytes:
         for ending, dialect in DIALECTS.items():
             if path.endswith(ending):
                 return dialect(request.body, script)
+    if "upgrade" in request.headers:  # Codex tries a WebSocket first, and five times unless told so
+        return as_json({}, status="426 Upgrade Required")
     if path.endswith("/models"):
         return as_json({"object": "list", "data": [], "models": []})
     missing = {"type": "not_found_error", "message": f"no {request.method} {path} here"}
@@ -193,8 +195,10 @@ def decide(tools: list[Tool], answered: int, body: Mapping[str, Any], script: Sc
     return script.closing
 
 
-def arguments(shell: Tool, command: str) -> dict[str, Any]:
+def arguments(shell: Tool, command: str) -> dict[str, Any] | str:
     """Arguments that the tool's own schema asks for."""
+    if shell.schema is None:
+        return f"text(await tools.exec_command({json.dumps({'cmd': command})}))"
     properties: Mapping[str, Any] = shell.schema.get("properties", {})
     name = "cmd" if "cmd" in properties else "command"
     wants_list = properties.get(name, {}).get("type") == "array"
@@ -238,7 +242,7 @@ def anthropic(body: dict[str, Any], script: Script) -> bytes:
     if isinstance(reply, Call):
         block = {"type": "tool_use", "id": f"toolu_{answered}", "name": reply.name, "input": {}}
         delta = {"type": "input_json_delta", "partial_json": json.dumps(reply.arguments)}
-        whole, stop = {**block, "input": dict(reply.arguments)}, "tool_use"
+        whole, stop = {**block, "input": reply.arguments}, "tool_use"
     else:
         block = {"type": "text", "text": ""}
         delta = {"type": "text_delta", "text": reply}
@@ -288,28 +292,11 @@ def chat(body: dict[str, Any], script: Script) -> bytes:
 
 
 def responses(body: dict[str, Any], script: Script) -> bytes:
-    functions = [tool for tool in body.get("tools") or [] if tool.get("type") == "function"]
-    tools = [Tool(tool["name"], tool.get("parameters", {})) for tool in functions]
     items = body["input"] if isinstance(body["input"], list) else []
-    answered = sum(item.get("type") == "function_call_output" for item in items)
-    reply = decide(tools, answered, body, script)
-    if isinstance(reply, Call):
-        item: dict[str, Any] = {
-            "id": f"fc_{answered}",
-            "type": "function_call",
-            "status": "completed",
-            "call_id": f"call_{answered}",
-            "name": reply.name,
-            "arguments": json.dumps(reply.arguments),
-        }
-        opening = {**item, "arguments": ""}
-        delta = {"type": "response.function_call_arguments.delta", "delta": item["arguments"]}
-    else:
-        part = {"type": "output_text", "text": reply, "annotations": []}
-        item = {"id": "msg_0", "type": "message", "role": "assistant", "status": "completed"}
-        opening = {**item, "content": []}
-        item["content"] = [part]
-        delta = {"type": "response.output_text.delta", "content_index": 0, "delta": reply}
+    kinds = [item.get("type", "") for item in items]
+    answered = sum(kind in {"function_call_output", "custom_tool_call_output"} for kind in kinds)
+    reply = decide(list(responses_tools(body, items)), answered, body, script)
+    item, opening, delta = responses_item(reply, answered)
     started = {
         "id": "resp_script",
         "object": "response",
@@ -328,15 +315,41 @@ def responses(body: dict[str, Any], script: Script) -> bytes:
     ended = {**started, "status": "completed", "output": [item], "usage": usage}
     if not body.get("stream"):
         return as_json(ended)
-    place = {"output_index": 0, "item_id": item["id"]}
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": started},
         {"type": "response.output_item.added", "output_index": 0, "item": opening},
-        {**delta, **place},
+        {**delta, "output_index": 0, "item_id": item["id"]},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
         {"type": "response.completed", "response": ended},
     ]
     return as_events([{**e, "sequence_number": n} for n, e in enumerate(events)], named=True)
+
+
+def responses_tools(body: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[Tool]:
+    """Codex gives newer models their tools in the input, in a namespace, as one script tool."""
+    groups = [item["tools"] for item in items if item.get("type") == "additional_tools"]
+    for tool in (tool for group in (body.get("tools") or [], *groups) for tool in group):
+        for one in tool["tools"] if tool["type"] == "namespace" else [tool]:
+            if one["type"] in {"function", "custom"}:
+                yield Tool(one["name"], one.get("parameters", {}) if "parameters" in one else None)
+
+
+def responses_item(
+    reply: Reply, number: int
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The finished output item, the same as it began, and the event between the two."""
+    if isinstance(reply, str):
+        item = {"id": "msg_0", "type": "message", "role": "assistant", "status": "completed"}
+        whole = {**item, "content": [{"type": "output_text", "text": reply, "annotations": []}]}
+        delta = {"type": "response.output_text.delta", "content_index": 0, "delta": reply}
+        return whole, {**item, "content": []}, delta
+    kind, key, text = "custom_tool_call", "input", reply.arguments
+    if not isinstance(text, str):
+        kind, key, text = "function_call", "arguments", json.dumps(text)
+    item = {"id": f"{kind}_{number}", "type": kind, "call_id": f"call_{number}"}
+    item |= {"name": reply.name, "status": "completed"}
+    delta = {"type": f"response.{kind}_{key}.delta", "delta": text}
+    return {**item, key: text}, {**item, key: ""}, delta
 
 
 def gemini(body: dict[str, Any], script: Script) -> dict[str, Any]:
@@ -350,8 +363,11 @@ def gemini(body: dict[str, Any], script: Script) -> dict[str, Any]:
     answered = sum("functionResponse" in part for part in parts)
     reply = decide(tools, answered, body, script)
     part: dict[str, Any] = {"text": reply}
-    if isinstance(reply, Call):
-        part = {"functionCall": {"name": reply.name, "args": dict(reply.arguments)}}
+    config = body.get("generationConfig", {})
+    if schema := config.get("responseJsonSchema") or config.get("responseSchema"):
+        part = {"text": json.dumps(sample(schema))}  # Gemini CLI asks which model suits the task
+    elif isinstance(reply, Call):
+        part = {"functionCall": {"name": reply.name, "args": reply.arguments}}
     content = {"role": "model", "parts": [part]}
     total = TOKENS["input"] + TOKENS["output"]
     usage = {
@@ -361,6 +377,21 @@ def gemini(body: dict[str, Any], script: Script) -> dict[str, Any]:
     }
     candidate = {"index": 0, "content": content, "finishReason": "STOP"}
     return {"candidates": [candidate], "usageMetadata": usage}
+
+
+def sample(schema: Mapping[str, Any]) -> Any:
+    """The least that a schema accepts."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    properties = schema.get("properties", {})
+    least: dict[str, Any] = {
+        "object": {name: sample(properties[name]) for name in schema.get("required", properties)},
+        "array": [],
+        "boolean": True,
+        "integer": schema.get("minimum", 1),
+        "number": schema.get("minimum", 1),
+    }
+    return least.get(str(schema.get("type")).lower(), "as the script says")
 
 
 DIALECTS: Mapping[str, Callable[[dict[str, Any], Script], bytes]] = {
