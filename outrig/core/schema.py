@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from outrig.core import keys
-from outrig.core.config import TRUST_WORDS, Config
+from outrig.core.config import Config
+from outrig.core.field import TRUST_WORDS
 from outrig.core.value import written
 
 if TYPE_CHECKING:

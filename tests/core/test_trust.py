@@ -10,7 +10,8 @@ import pytest
 from outrig.core import keys
 from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.cascade import resolve
-from outrig.core.config import TRUST_WORDS, AgentConfig, Config, ImageConfig, MountConfig
+from outrig.core.config import AgentConfig, Config, ImageConfig, MountConfig
+from outrig.core.field import TRUST_WORDS
 from outrig.core.layer import Layer, Source, flag_layer
 from outrig.core.lines import lines
 from outrig.core.trust import is_inside, is_wider
