@@ -76,12 +76,14 @@ def provision(
         return
     for step in steps(look(named, env)):
         if answers():  # apt starts what it installs, where it may
-            return
+            break
         show(SAYS[step])
         carry_out(step, answers, env)
     if not within(PATIENCE, answers):
         message = f"the engine was started, but does not answer after {PATIENCE:.0f} seconds"
         raise EngineUnreachableError(message, hint=f"journalctl -u docker, or {LOG}, say why")
+    if user := env.get("SUDO_USER"):
+        show(f"for {user} to use it without sudo: usermod -aG docker {user}, and a new login")
 
 
 def carry_out(step: Step, answers: Callable[[], bool], env: Mapping[str, str]) -> None:

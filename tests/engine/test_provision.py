@@ -96,6 +96,16 @@ def test_steps_are_done_until_the_engine_answers(monkeypatch, last, expected):
     assert said == [provision.SAYS[step] for step in done]
 
 
+def test_who_came_with_sudo_learns_how_to_do_without(monkeypatch):
+    done: list[Step] = []
+    said: list[str] = []
+    monkeypatch.setattr(provision, "look", lambda *_: BARE)
+    monkeypatch.setattr(provision, "carry_out", lambda step, *_: done.append(step))
+    env = {**ENV, "SUDO_USER": "ann"}
+    provision.provision(said.append, answers=lambda: "install" in done, named=None, env=env)
+    assert "usermod -aG docker ann" in said[-1]
+
+
 def test_an_engine_that_never_answers_is_an_error(monkeypatch):
     monkeypatch.setattr(provision, "PATIENCE", 0.0)
     monkeypatch.setattr(provision, "look", lambda *_: BARE)
