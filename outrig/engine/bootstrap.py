@@ -64,7 +64,7 @@ def archive(
 
 def changes() -> Sequence[str]:
     """What the image must be told beyond its Dockerfile."""
-    return TRUSTING if authorities() else ()
+    return (f"ENV PATH={PROGRAMS}", *(TRUSTING if authorities() else ()))
 
 
 def authorities() -> Sequence[Path]:
