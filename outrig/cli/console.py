@@ -32,7 +32,8 @@ def terminal() -> Terminal:
     from outrig.core.plan import Terminal
 
     mode = os.fstat(0).st_mode
-    is_data = stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+    # Node and sshd give their children sockets where others give pipes.
+    is_data = stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
     return Terminal(
         stdin="terminal" if os.isatty(0) else "data" if is_data else "other",
         all_terminals=all(map(os.isatty, (0, 1, 2))),

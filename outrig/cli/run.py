@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _VOLUME = re.compile(r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/")
 
-LONGEST_PROMPT = 128 * 1024  # bytes; the kernel takes no longer argument
+LONGEST_PROMPT = 128 * 1024 - 1  # bytes; the kernel's MAX_ARG_STRLEN counts a NUL at the end
 
 
 def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
@@ -229,6 +229,8 @@ def _prompt(text: str | None, file: Path | None) -> str | None:
 def _prompt_text(data: bytes, where: str) -> str:
     if not data.strip():
         raise UsageError(f"the prompt from {where} is empty")
+    if b"\0" in data:
+        raise UsageError(f"the prompt from {where} holds a NUL byte, and an argument cannot")
     if len(data) > LONGEST_PROMPT:
         raise UsageError(
             f"the prompt from {where} is longer than {LONGEST_PROMPT} bytes, "

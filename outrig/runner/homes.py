@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core import accounts
@@ -17,7 +18,6 @@ from outrig.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from outrig.core.engine import Image
     from outrig.core.identity import Identity
@@ -27,9 +27,18 @@ if TYPE_CHECKING:
 
 
 def furnish(
-    engine: Engine, image: Image, who: Identity, plan: RunPlan, held: Held
+    engine: Engine,
+    image: Image,
+    who: Identity,
+    plan: RunPlan,
+    held: Held,
+    *,
+    mounts: Sequence[Mount],
 ) -> Sequence[Mount]:
-    """Write `etc/` and `home/` into the session's directory; the mounts that show them inside."""
+    """Write `etc/` and `home/` into the session's directory; the mounts that show them inside.
+
+    `mounts` are the plan's own.
+    """
     etc = held.directory / "etc"
     home = held.directory / "home"
     etc.mkdir(mode=0o755)
@@ -42,6 +51,9 @@ def furnish(
     _write(etc / "group", group, 0o644)
     home.mkdir(mode=0o700)
     _lay(home, plan)
+    for mount in mounts:
+        _make_mount_point(home, who.home, Path(mount.target), Path(mount.source))
+    _make_mount_point(home, who.home, Path(plan.target), Path(plan.workspace.root))
     _hand_over(home, who)
     return (
         Mount(source=str(etc / "passwd"), target="/etc/passwd"),
@@ -65,6 +77,18 @@ def _lay(home: Path, plan: RunPlan) -> None:
             )
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(path, text.replace("{workspace}", plan.target), 0o600)
+
+
+def _make_mount_point(home: Path, inside: str, target: Path, source: Path) -> None:
+    """What is mounted below HOME finds its place there: the engine would make it, as root."""
+    if not target.is_relative_to(inside):
+        return
+    place = home / target.relative_to(inside)
+    if source.is_dir():
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    else:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.touch(mode=0o600)
 
 
 def _hand_over(home: Path, who: Identity) -> None:

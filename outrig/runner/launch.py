@@ -206,7 +206,7 @@ class _Start:
 
     def _container(self, found: Ready, facts: Facts, who: Identity) -> Container:
         plan = self.order.plan
-        own = homes.furnish(self.engine, found.image, who, plan, self.held)
+        own = homes.furnish(self.engine, found.image, who, plan, self.held, mounts=self.mounts)
         return container_for(
             plan,
             session=self.held.session,

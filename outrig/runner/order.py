@@ -90,17 +90,22 @@ def draw_up(request: Request, env_flags: tuple[str, ...], where: Sources, tty: T
 def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:
     """[workspace] path > the git top level > the repo config's root > the working directory."""
     declared = resolved.config.workspace.path
+    confined = resolved.confined.get("workspace.path")
     start = Path(os.path.realpath(cwd))
-    git = checkout.look(Path(os.path.realpath(declared or start)), uid=os.getuid())
+    git = checkout.look(
+        Path(os.path.realpath(declared or start)),
+        uid=os.getuid(),
+        trusted=declared is not None and confined is None,
+    )
     chosen = Path(declared) if declared else git.root if git else found.repo_root or start
     root = sources.resolve_root(chosen, home=home, declared=declared is not None)
-    _refuse_escape(root, resolved.confined.get("workspace.path"))
+    _refuse_escape(root, confined)
     state = root.stat()
     return plan.Place(
         root=str(root),
         start=str(start),
         owner=_person(state.st_uid, state.st_gid),
-        repository=git is not None,
+        repository=git is not None and git.root == root,
         head=git.head if git else None,
         branch=git.branch if git else None,
     )

@@ -33,11 +33,13 @@ class Checkout:
     branch: str | None
 
 
-def look(directory: Path, *, uid: int) -> Checkout | None:
+def look(directory: Path, *, uid: int, trusted: bool = False) -> Checkout | None:
     """The checkout around `directory` (symlinks resolved), or None outside of one.
 
-    Raises WorkspaceError for a linked worktree or submodule (their repository is elsewhere, so
-    git would be broken inside a session), and for a repository that belongs to somebody else.
+    `trusted`: the user named this directory, so its owner decides nothing. Raises WorkspaceError
+    for a linked worktree or submodule (their repository is elsewhere, so git would be broken
+    inside a session), for a repository of somebody else, and for one with a HEAD that is no plain
+    file: going on upward, as git does, would let a session widen what the next one sees.
     """
     for root in (directory, *directory.parents):
         git = root / ".git"
@@ -45,8 +47,9 @@ def look(directory: Path, *, uid: int) -> Checkout | None:
             found = git.lstat()
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
-        if stat.S_ISDIR(found.st_mode) and _read(git / "HEAD", _SMALL) is not None:
-            _refuse_stranger(git, found, directory, uid)
+        if stat.S_ISDIR(found.st_mode) and _is_repository(git):
+            if not trusted:
+                _refuse_stranger(git, found, directory, uid)
             return _checkout(root, git)
         if stat.S_ISREG(found.st_mode):
             raise WorkspaceError(
@@ -56,6 +59,18 @@ def look(directory: Path, *, uid: int) -> Checkout | None:
         if stat.S_ISLNK(found.st_mode):
             raise WorkspaceError(f"{git} is a symlink; outrig does not follow it")
     return None
+
+
+def _is_repository(git: Path) -> bool:
+    """An empty .git directory is none; one with objects, or with anything named HEAD, is."""
+    if not any(map(os.path.lexists, (git / "HEAD", git / "objects"))):
+        return False
+    if _read(git / "HEAD", _SMALL) is None:
+        raise WorkspaceError(
+            f"{git} is damaged: its HEAD is not a small regular file that you can read",
+            hint=f"look at it with: ls -la {git}",
+        )
+    return True
 
 
 def _refuse_stranger(git: Path, found: os.stat_result, directory: Path, uid: int) -> None:
@@ -98,8 +113,11 @@ def _read(path: Path, most: int) -> str | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode) or state.st_size > most:
             return None
-        return file.read(most).decode("utf-8", "replace")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
