@@ -13,6 +13,7 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Self
 
+from outrig.cli import report
 from outrig.runner.cancel import CancelledError
 from outrig.runner.console import Resized, Signalled
 
@@ -67,6 +68,10 @@ class Spout:
             return os.write(self._descriptor, data[: self._most])
         except BlockingIOError:  # somebody made it non-blocking
             return 0
+        except OSError:
+            name = "stdout" if self._descriptor == 1 else "stderr"
+            report.notice(f"nobody reads {name} any more; the session goes on, into its logs")
+            raise
 
 
 class TerminalConsole:
