@@ -1,0 +1,160 @@
+"""Claude Code, Codex and aider themselves, as a user runs them, against a model of our own.
+
+Each is asked to write a file and to run it. What counts is what is found afterwards: the file and
+its output in the workspace, owned by the workspace's owner, the agent's words in the log, and a
+record that says the same. `.ci/agents` installs the three; they run in the `host` image, and the
+model listens on the bridge's gateway, which is this machine as a container sees it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.model_server import ModelServer, Script, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import docker
+
+    from tests.conftest import Finished, Home, Outrig
+
+pytestmark = [pytest.mark.docker, pytest.mark.agents, pytest.mark.timeout(150)]
+
+KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
+PROMPT = "- write hello.py and run it"  # like an option, and it is none
+SCRIPT = Script()
+OWNER = 1234 if os.geteuid() == 0 else os.geteuid()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How a user points an agent at another model: `{url}` is where ours listens."""
+
+    variables: Mapping[str, str]
+    words: tuple[str, ...]
+    path: str
+    header: str = "authorization"
+
+
+SETUPS = {
+    "claude": Setup(
+        variables={"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "{url}"},
+        words=("--model", "the-model-asked-for"),
+        path="/v1/messages",
+        header="x-api-key",
+    ),
+    "codex": Setup(
+        variables={"OPENAI_API_KEY": KEY},
+        words=("-c", 'model_providers.openai-key.base_url="{url}/v1"'),
+        path="/v1/responses",
+    ),
+    # aider runs nothing of its own accord: what is to run is its test.
+    "aider": Setup(
+        variables={"OPENAI_API_KEY": KEY, "OPENAI_API_BASE": "{url}/v1"},
+        words=("--auto-test", "--test-cmd", SCRIPT.command),
+        path="/v1/chat/completions",
+    ),
+}
+
+
+@pytest.fixture
+def model(engine_client: docker.DockerClient) -> Iterator[ModelServer]:
+    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    # Engine 20.10 names the default bridge's gateway only sometimes; it is the first address.
+    gateway = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
+    with serving(host=gateway, script=SCRIPT) as server:
+        yield server
+
+
+@pytest.fixture
+def workspace(outrig: Outrig) -> Path:
+    """A git repository that is not root's, whoever runs the tests."""
+    git = ("git", "-c", "user.name=A", "-c", "user.email=a@example.org")
+    for words in (("init", "--quiet"), ("commit", "--quiet", "--allow-empty", "-m", "Begin")):
+        subprocess.run([*git, *words], cwd=outrig.cwd, check=True)
+    for path in (outrig.cwd, *outrig.cwd.rglob("*")):
+        os.chown(path, OWNER, -1)
+    return outrig.cwd
+
+
+@pytest.fixture
+def installed(agent: str) -> None:
+    if shutil.which(agent, path="/usr/local/bin:/usr/bin") is None:
+        pytest.fail(f"{agent} is not in /usr: run .ci/agents as root, or pytest -m 'not agents'")
+
+
+def run(outrig: Outrig, agent: str, model: ModelServer) -> Finished:
+    setup = SETUPS[agent]
+    variables = {name: value.format(url=model.url) for name, value in setup.variables.items()}
+    words = [word.format(url=model.url) for word in setup.words]
+    arguments = ("run", "--agent", agent, "-p", PROMPT, "--", *words)
+    return outrig(*arguments, env=variables, timeout=120)
+
+
+def only_session(root: Path) -> Path:
+    (found,) = (path for path in root.iterdir() if not path.name.startswith("."))
+    return found
+
+
+@pytest.mark.parametrize("agent", SETUPS)
+@pytest.mark.usefixtures("installed")
+def test_it_works_in_a_session(
+    agent: str, outrig: Outrig, model: ModelServer, workspace: Path, session_root: Path
+) -> None:
+    done = run(outrig, agent, model).ok()
+
+    made, output = workspace / SCRIPT.file, workspace / "ran.txt"
+    assert made.read_text() == SCRIPT.text
+    assert output.read_text() == "made by the agent\n"
+    assert {path.stat().st_uid for path in (made, output, *workspace.rglob("*"))} == {OWNER}
+
+    session = only_session(session_root)
+    assert SCRIPT.closing in done.out
+    assert (session / "logs/stdout.log").read_bytes() == done.stdout
+
+    record = json.loads((session / "session.json").read_text())
+    expected = {
+        "status": "completed",
+        "reason": "exit",
+        "exit_code": 0,
+        "agent_exit_code": 0,
+        "agent_name": agent,
+        "task": PROMPT,
+        "image_config_name": "host",
+    }
+    assert {key: record.get(key) for key in expected} == expected
+    assert set(SETUPS[agent].variables) <= set(record["env_names"])
+    assert KEY not in json.dumps(record)
+
+
+@pytest.mark.parametrize("agent", SETUPS)
+@pytest.mark.usefixtures("installed", "workspace")
+def test_prompt_key_and_words_reach_the_model(
+    agent: str, outrig: Outrig, model: ModelServer
+) -> None:
+    run(outrig, agent, model).ok()
+    setup = SETUPS[agent]
+    asked = [one for one in model.requests if one.path.partition("?")[0] == setup.path]
+    assert all(KEY in one.headers[setup.header] for one in asked)
+    assert PROMPT in json.dumps(asked[0].body)
+    if "the-model-asked-for" in setup.words:
+        assert {one.body["model"] for one in asked} == {"the-model-asked-for"}
+
+
+@pytest.mark.parametrize("agent", SETUPS)
+def test_without_a_key_nothing_starts(agent: str, outrig: Outrig, home: Home) -> None:
+    bare = {name: "" for name in os.environ if name.endswith(("_API_KEY", "_TOKEN"))}
+    done = outrig("run", "--agent", agent, "-p", PROMPT, env=bare)
+    assert done.code == 125
+    assert next(iter(SETUPS[agent].variables)) in done.err
+    assert not home.sessions.exists()
