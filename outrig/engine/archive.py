@@ -7,7 +7,6 @@ gives its files as a tar stream. What comes is hostile: sizes are capped, nothin
 from __future__ import annotations
 
 import json
-from base64 import b64decode
 from contextlib import contextmanager
 from posixpath import dirname, join, normpath
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -107,6 +106,8 @@ def read_file(wire: Wire, container: str, path: str) -> bytes | None:
 
 
 def _stat(header: str) -> Mapping[str, Any]:
+    from base64 import b64decode  # noqa: PLC0415 - only the first run on an image reads files
+
     try:
         found = json.loads(b64decode(header))
     except ValueError:

@@ -39,30 +39,35 @@ class Watch:
         self._line, self._head = self._asked(condition)
         self._broke = False
         self._incarnation = incarnation(wire)
+        self._found: Exit | None = None
 
     def close(self) -> None:
         self._line.close()
 
     def ready(self, seconds: float) -> bool:
         """Whether there is an answer, or the engine broke off, within so many seconds."""
-        return self._line.ready(seconds)
+        return self._found is not None or self._line.ready(seconds)
 
     def wait(self) -> Exit:
         """Block until it has ended.
 
         Raises ContainerGoneError, or EngineUnreachableError when the engine does not come back.
         """
-        while True:
+        while self._found is None:
             self._line.ready(None)
             state = self._answered()
             if not state.get("Running"):
-                found = read_exit(state, engine_died=self._broke)
-                if found.code in ENGINE_DEATH_CODES and self._engine_is_another():
-                    return replace(found, engine_died=True)
-                return found
+                self._found = self._judged(read_exit(state, engine_died=self._broke))
+                break
             self._line.close()  # the engine came back, and the container had never stopped
             self._line, self._head = self._asked("not-running")
             self._broke = False
+        return self._found
+
+    def _judged(self, found: Exit) -> Exit:
+        if found.code in ENGINE_DEATH_CODES and self._engine_is_another():
+            return replace(found, engine_died=True)
+        return found
 
     def _engine_is_another(self) -> bool:
         """Whether the engine is going down, or has been restarted since we asked."""

@@ -1,0 +1,165 @@
+"""What the engine is told to make: the defaults of containment, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from outrig.core.engine import Container, Exit, Facts, Mount
+from outrig.engine.container import NEVER, body, read_exit, read_seen
+
+FACTS = Facts(
+    id="ID",
+    version="20.10.24",
+    api_version="1.41",
+    os="linux",
+    architecture="amd64",
+    kernel="6.1",
+    cpus=2,
+    memory=1000,
+    storage_driver="overlay2",
+    root_directory="/var/lib/docker",
+    cgroup_version="2",
+    cgroup_driver="systemd",
+    rootless=False,
+    userns_remap=False,
+    seccomp=True,
+    swap_limit=True,
+    runc_version="1.1.5",
+    open_files=1_048_576,
+)
+CONTAINER = Container(
+    name="outrig-x",
+    labels={"org.outrig.session": "x"},
+    image="sha256:1",
+    entrypoint=None,
+    command=("echo", "hi there"),
+    user="1000:1000",
+    working_dir="/workspace/sub",
+    mounts=(
+        Mount(source="/src", target="/workspace", writable=True),
+        Mount(source="/usr", target="/usr"),
+    ),
+    network="none",
+    memory=None,
+    cpus=None,
+    pids=512,
+    log_bytes=1024,
+    tty=False,
+    stdin=False,
+)
+
+
+def made(facts: Facts = FACTS, api: tuple[int, int] = (1, 41), **changes: Any) -> dict[str, Any]:
+    env = {"A": "1", "TINI_KILL_PROCESS_GROUP": "0"}
+    return dict(body(replace(CONTAINER, **changes), env, facts=facts, api=api))
+
+
+def host(facts: Facts = FACTS, api: tuple[int, int] = (1, 41), **changes: Any) -> dict[str, Any]:
+    found: dict[str, Any] = made(facts, api, **changes)["HostConfig"]
+    return found
+
+
+def test_containment_is_the_default() -> None:
+    found = host()
+    assert found["CapDrop"] == ["ALL"]
+    assert found["SecurityOpt"] == ["no-new-privileges"]
+    assert found["Init"] is True
+    assert found["PidsLimit"] == 512
+    assert found["NetworkMode"] == "none"
+    assert found["RestartPolicy"] == {"Name": "no"}
+    assert {"Name": "core", "Soft": 0, "Hard": 0} in found["Ulimits"]
+    assert not {"Privileged", "CapAdd", "Devices", "Binds", "PidMode", "IpcMode"} & set(found)
+
+
+def test_sources_of_mounts_must_exist() -> None:
+    assert host()["Mounts"] == [
+        {"Type": "bind", "Source": "/src", "Target": "/workspace", "ReadOnly": False},
+        {"Type": "bind", "Source": "/usr", "Target": "/usr", "ReadOnly": True},
+    ]
+
+
+def test_signals_reach_the_whole_process_group_whatever_env_says() -> None:
+    assert made()["Env"] == ["A=1", "TINI_KILL_PROCESS_GROUP=1"]
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "told"), [(None, None), ((), [""]), (("sh", "-c"), ["sh", "-c"])]
+)
+def test_entrypoint(entrypoint: tuple[str, ...] | None, told: list[str] | None) -> None:
+    assert made(entrypoint=entrypoint).get("Entrypoint") == told
+
+
+@pytest.mark.parametrize(
+    ("stdin", "tty", "once"), [(False, False, False), (True, False, True), (True, True, False)]
+)
+def test_stdin_ends_with_us_but_a_terminal_does_not(*, stdin: bool, tty: bool, once: bool) -> None:
+    found = made(stdin=stdin, tty=tty)
+    assert (found["OpenStdin"], found["StdinOnce"], found["Tty"]) == (stdin, once, tty)
+
+
+def test_memory_includes_swap() -> None:
+    assert (host(memory=500)["Memory"], host(memory=500)["MemorySwap"]) == (500, 500)
+    assert (host()["Memory"], host()["MemorySwap"]) == (800, 800)  # 80 % of the engine's
+
+
+def test_cpus() -> None:
+    assert host()["NanoCpus"] == 0
+    assert host(cpus=1.5)["NanoCpus"] == 1_500_000_000
+
+
+@pytest.mark.parametrize(("limit", "given"), [(1_048_576, 65_536), (20_000, 20_000)])
+def test_open_files_are_never_more_than_the_engine_has(limit: int, given: int) -> None:
+    found = host(replace(FACTS, open_files=limit))["Ulimits"]
+    assert {"Name": "nofile", "Soft": given, "Hard": given} in found
+
+
+def test_open_files_are_left_alone_where_the_engines_limit_is_unknown() -> None:
+    found = host(replace(FACTS, open_files=None))["Ulimits"]
+    assert [limit["Name"] for limit in found] == ["core"]
+
+
+def test_the_engines_log_keeps_every_byte_up_to_the_bound() -> None:
+    assert host()["LogConfig"] == {
+        "Type": "local",
+        "Config": {"max-size": "1024", "max-file": "1", "compress": "false"},
+    }
+
+
+def test_open_is_the_engines_bridge() -> None:
+    assert host(network="open")["NetworkMode"] == "bridge"
+
+
+def test_userns_of_the_host_only_where_the_workspace_needs_it() -> None:
+    assert "UsernsMode" not in host()
+    assert host(keep_host_userns=True)["UsernsMode"] == "host"
+
+
+def test_a_terminals_size_is_told_to_engines_that_listen() -> None:
+    assert "ConsoleSize" not in host(tty=True, size=(24, 80))
+    assert host(api=(1, 42), tty=True, size=(24, 80))["ConsoleSize"] == [24, 80]
+
+
+def test_how_it_ended() -> None:
+    # docker 20.10.24, a container that was killed for its memory
+    state = {
+        "Status": "exited",
+        "Running": False,
+        "OOMKilled": True,
+        "ExitCode": 137,
+        "Error": "",
+        "StartedAt": "2026-11-21T13:12:16.21070742Z",
+        "FinishedAt": "2026-11-21T13:12:17.1Z",
+    }
+    assert read_exit(state, engine_died=False) == Exit(
+        code=137, oom=True, error="", started=True, finished_at="2026-11-21T13:12:17.1Z"
+    )
+    assert not read_exit({**state, "StartedAt": NEVER}, engine_died=False).started
+
+
+def test_what_is_seen_of_a_container_that_is_not_ours() -> None:
+    listed = {"Id": "1", "Names": ["/outrig-y"], "Labels": None, "State": "paused"}
+    seen = read_seen(listed, endpoint="unix:///x")
+    assert (seen.name, seen.session, seen.role, seen.alive) == ("outrig-y", "", "", True)
