@@ -26,6 +26,9 @@ SessionDir = Annotated[
     Path | None,
     typer.Option("--session-dir", help="The directory of a session, in place of its name."),
 ]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Use this file in place of the repository's.")
+]
 GlobalConfig = Annotated[
     Path | None,
     typer.Option("--global-config", help="Use this file in place of your own config."),

@@ -98,7 +98,7 @@ def _host(engine: Engine, order: Order, show: Callable[[str], None]) -> Ready:
     left_out = host.missing_path_dirs(order.host_env.get("PATH", ""), plan.host_paths)
     if left_out:
         line = _host_paths_line(order, left_out)
-        show(f"of your PATH, {', '.join(left_out)} is not in it; to add: {line}")
+        show(f"not in it, of your PATH: {', '.join(left_out)}; to add them: {line}")
     return Ready(image=image, name=HOST_IMAGE, mounts=mounts, path=_path(order))
 
 
