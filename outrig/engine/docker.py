@@ -10,10 +10,10 @@ import json
 import os
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from outrig.core.engine import Ref
+from outrig.core.frozen import frozen
 from outrig.core.naming import LABEL_ROOT
 from outrig.engine import archive, container, endpoint, facts, host, images, locality
 from outrig.engine.failure import CONFLICT, gone, refusal
@@ -34,7 +34,7 @@ REMOVE_SECONDS = 120.0
 PAUSE_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Prepared:
     """The two open connections of a container that was created and has not ended."""
 

@@ -11,11 +11,11 @@ import io
 import json
 import os
 import stat
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
+from outrig.core.frozen import as_dict, frozen
 from outrig.errors import MountError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ REFUSED_IN_HOME = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layout:
     """What the image holds: links, mount points for directories and for files, all relative."""
 
@@ -164,7 +164,7 @@ def tag(layout: Layout) -> str:
     """Content-addressed: another layout, another tag."""
     import hashlib  # noqa: PLC0415 - 3 ms that other images need not pay
 
-    described = json.dumps([RECIPE, CHANGES, FILES, asdict(layout)], sort_keys=True)
+    described = json.dumps([RECIPE, CHANGES, FILES, as_dict(layout)], sort_keys=True)
     return f"{REPOSITORY}:{hashlib.sha256(described.encode()).hexdigest()[:16]}"
 
 
