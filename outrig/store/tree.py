@@ -1,8 +1,8 @@
 """A directory tree that an agent wrote is removed, however deep, wide or locked it is.
 
-Each subdirectory is lifted to the top before its parent is removed, so that two descriptors
-suffice where recursion would run out of them; what is lifted has a name of its own, by which the
-next attempt knows it after a kill. Links are removed, never followed.
+Where it is deeper than descriptors and recursion should go, a subdirectory is lifted to the top
+and has its turn later; what is lifted has a name of its own, by which the next attempt knows it
+after a kill. Links are removed, never followed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import stat
 
 _HOISTED = ".discarding-"
+_DEEPEST = 50  # descriptors open at once
 _LOOK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -28,38 +29,36 @@ def remove(name: str, above: int) -> None:
     """
     waiting = [name]
     while waiting:
-        one = waiting.pop()
-        with contextlib.suppress(FileNotFoundError):
-            if _is_directory(one, above):
-                waiting += _strip(one, above)
-                os.rmdir(one, dir_fd=above)
-            else:
-                os.unlink(one, dir_fd=above)
+        waiting += _remove(waiting.pop(), above, top=above, depth=0)
 
 
-def _strip(name: str, above: int) -> list[str]:
-    """Empty one directory; returns the names its subdirectories have beside it now."""
-    _unlock(name, above)
+def _remove(name: str, above: int, *, top: int, depth: int) -> list[str]:
+    """Remove one entry; returns the names, in `top`, of what lay too deep and was lifted."""
+    mode = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode
+    if not stat.S_ISDIR(mode):
+        os.unlink(name, dir_fd=above)
+        return []
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        _unlock(name, above)
+    if depth == _DEEPEST:
+        return [_lift(name, above, top)]
     directory = os.open(name, _ENTER, dir_fd=above)
     lifted = []
     try:
         for inner in os.listdir(directory):
-            if _is_directory(inner, directory):
-                lifted.append(_lift(inner, directory, above))
-            else:
-                os.unlink(inner, dir_fd=directory)
+            lifted += _remove(inner, directory, top=top, depth=depth + 1)
     except OSError as error:
         error.filename = f"{name}/{error.filename}"
         raise
     finally:
         os.close(directory)
+    os.rmdir(name, dir_fd=above)
     return lifted
 
 
-def _lift(name: str, directory: int, above: int) -> str:
+def _lift(name: str, above: int, top: int) -> str:
     lifted = _HOISTED + os.urandom(6).hex()
-    _unlock(name, directory)  # moving a directory rewrites its "..", which takes write permission
-    os.rename(name, lifted, src_dir_fd=directory, dst_dir_fd=above)
+    os.rename(name, lifted, src_dir_fd=above, dst_dir_fd=top)
     return lifted
 
 
@@ -71,7 +70,3 @@ def _unlock(name: str, above: int) -> None:
             os.chmod(f"/proc/self/fd/{directory}", 0o700)
     finally:
         os.close(directory)
-
-
-def _is_directory(name: str, above: int) -> bool:
-    return stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode)

@@ -52,6 +52,15 @@ def test_the_lock_lives_on_in_a_child_that_got_the_descriptor(store):
     assert not store.attended(held.id)
 
 
+PROBE = """
+import sys
+from pathlib import Path
+from outrig.store import lock
+for _ in range(3000):
+    lock.attended(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
 def test_a_probe_does_not_keep_anybody_from_attending(store):
     held = records.begin(store)
     held.close()
@@ -61,8 +70,7 @@ def test_a_probe_does_not_keep_anybody_from_attending(store):
                 sys.executable,
                 "-P",
                 "-c",
-                "import sys\nfrom pathlib import Path\nfrom outrig.store import lock\n"
-                "for _ in range(3000): lock.attended(Path(sys.argv[1]), sys.argv[2])",
+                PROBE,
                 str(store.root),
                 held.id,
             ],

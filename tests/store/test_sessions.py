@@ -75,9 +75,12 @@ def test_listing_reads_no_further_than_asked(store, monkeypatch):
         records.done(store, at=records.NOON + timedelta(seconds=second))
     read: list[str] = []
     really = SessionStore.read
-    monkeypatch.setattr(
-        SessionStore, "read", lambda self, one: (read.append(one), really(self, one))[1]
-    )
+
+    def counted(self, one):
+        read.append(one)
+        return really(self, one)
+
+    monkeypatch.setattr(SessionStore, "read", counted)
     listing = store.every(lambda _id, _why: None)
     for _ in range(5):
         next(listing)
@@ -163,13 +166,18 @@ def test_an_unreadable_record_is_skipped_with_the_reason(store, content, why):
         store.load(BROKEN)
 
 
+def sparse_giant(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
 def test_a_record_that_is_no_regular_file_is_neither_read_nor_waited_for(store, tmp_path):
     for digits, make in enumerate(
         (
             os.mkfifo,
             lambda path: os.symlink("/etc/passwd", path),
             os.mkdir,
-            lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40),
+            sparse_giant,
         )
     ):
         directory = store.root / f"20260501T134412-000{digits}"
@@ -259,7 +267,9 @@ for _ in range(50):
 def test_no_rewrite_is_lost_between_processes(store):
     session = records.done(store).id
     processes = [python(COUNTER, str(store.root), session) for _ in range(4)]
-    assert [process.communicate() and process.returncode for process in processes] == [0] * 4
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0] * 4
     assert store.load(session).fields["n"] == 200
 
 
