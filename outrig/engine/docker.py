@@ -255,7 +255,7 @@ class DockerEngine:
         return image, [*mounts, *host.path_mounts(host_paths, home=self._home)]
 
     def _empty_image(self, layout: host.Layout) -> Image:
-        tag = host.tag(layout)
+        tag = host.tag(layout, self._cache)
         found = images.inspect(self._wire, tag)
         return found or images.import_image(self._wire, tag, host.archive(layout), host.CHANGES)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.frozen import as_dict, frozen
+from outrig.engine import learned
 from outrig.errors import MountError
 
 if TYPE_CHECKING:
@@ -160,12 +161,17 @@ def _sbin(root: Path) -> Sequence[str]:
         return []
 
 
-def tag(layout: Layout) -> str:
-    """Content-addressed: another layout, another tag."""
-    import hashlib  # noqa: PLC0415 - 3 ms that other images need not pay
-
+def tag(layout: Layout, cache: Path) -> str:
+    """Content-addressed: another layout, another tag. Remembered, as hashlib alone takes 5 ms."""
     described = json.dumps([RECIPE, CHANGES, FILES, as_dict(layout)], sort_keys=True)
-    return f"{REPOSITORY}:{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    known = learned.recall(cache, REPOSITORY, described)
+    if isinstance(known, str):
+        return known
+    import hashlib  # noqa: PLC0415
+
+    made = f"{REPOSITORY}:{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    learned.remember(cache, REPOSITORY, described, made)
+    return made
 
 
 def archive(layout: Layout) -> bytes:

@@ -77,13 +77,15 @@ def test_no_secret_of_the_machine_is_shown(machine: Path) -> None:
     assert any((machine / "etc/ssl/certs/ca.crt").is_relative_to(path) for path in shown)
 
 
-def test_the_tag_changes_with_the_layout_alone(machine: Path) -> None:
-    before = host.tag(host.survey(machine)[0])
+def test_the_tag_changes_with_the_layout_alone(machine: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    before = host.tag(host.survey(machine)[0], cache)
     (machine / "usr/bin/new").touch()
     os.utime(machine / "etc/services", (0, 0))
-    assert host.tag(host.survey(machine)[0]) == before
+    assert host.tag(host.survey(machine)[0], cache) == before
+    assert host.tag(host.survey(machine)[0], tmp_path / "another") == before
     (machine / "etc/magic").touch()
-    assert host.tag(host.survey(machine)[0]) != before
+    assert host.tag(host.survey(machine)[0], cache) != before
 
 
 def test_the_archive_is_a_root_without_content(machine: Path) -> None:
