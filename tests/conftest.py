@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from tests import images
@@ -38,6 +39,10 @@ FOREIGN = (
     "COLUMNS",
     "LINES",
 )
+
+# Machines are shared and noisy: how long an example takes proves nothing.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 
 # A mark, and the option without which its tests are left out.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outrig.cli import report
+from outrig.core.frozen import as_dict
 from outrig.core.terminal import safe
 
 if TYPE_CHECKING:
@@ -58,10 +59,9 @@ def doctor(
 
 
 def _json(checks: Sequence[Check]) -> str:
-    import dataclasses
     import json
 
-    return json.dumps([dataclasses.asdict(check) for check in checks], indent=2)
+    return json.dumps([as_dict(check) for check in checks], indent=2)
 
 
 def _table(checks: Sequence[Check]) -> str:

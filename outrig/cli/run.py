@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from outrig.cli.completion import complete_agent, complete_image
 from outrig.cli.console import TerminalConsole, terminal
 from outrig.core import description, quantity
 from outrig.core.ending import EXIT_OWN_FAILURE
+from outrig.core.frozen import frozen
 from outrig.core.layer import flag_layer
 from outrig.core.plan import Request
 from outrig.engine import connect
@@ -198,7 +198,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     return _run(asked, result)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Asked:
     """The command line, parsed."""
 

@@ -14,13 +14,13 @@ Every problem of every layer is found before any is raised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from outrig.core import keys, layer, trust, value
 from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.config import Config, ImageConfig
+from outrig.core.frozen import frozen, given, replace
 from outrig.core.layer import Findings, Setting, Source
 from outrig.core.suggestion import nearest
 
@@ -42,7 +42,7 @@ BUILTIN: Mapping[str, Mapping[str, Any]] = {"images": BUILTIN_IMAGES, "agents": 
 _USUAL_GLOBAL_FILE = "~/.config/outrig/config.toml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resolved:
     """The effective configuration; `origin` maps each dotted key that is set to who set it.
 
@@ -53,7 +53,7 @@ class Resolved:
     config: Config
     origin: Mapping[str, str]
     warnings: tuple[str, ...] = ()
-    confined: Mapping[str, str] = field(default_factory=dict)
+    confined: Mapping[str, str] = given(factory=dict)
 
 
 def resolve(layers: Sequence[Layer], *, home: str) -> Resolved:
@@ -152,14 +152,14 @@ def _judge(read: Sequence[tuple[Layer, Mapping[Path, Setting]]], findings: Findi
         if not one.source.is_repo:
             continue
         root = one.root or one.base
-        for path, (found, given, _, place) in settings.items():
-            why = trust.refusal(path, found, given, root=root, allowed=allowed)
+        for path, (found, wanted, _, place) in settings.items():
+            why = trust.refusal(path, found, wanted, root=root, allowed=allowed)
             if why is None and found.about["trust"] == "narrower" and path[0] not in BUILTIN:
                 bound = floor.get(path)
                 why = trust.widening(
                     path,
                     found,
-                    given,
+                    wanted,
                     bound=bound.value if bound else found.default,
                     bound_by=bound.place if bound else DEFAULT,
                     allowed=allowed,

@@ -6,16 +6,16 @@ What is said about a key (core/field.py) stands beside its default. A field `log
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from outrig.core.field import VARIABLE_NAME, key, named, names, section
+from outrig.core.frozen import frozen, given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageConfig:
     dockerfile: str | None = key(
         doc="Dockerfile to build",
@@ -46,7 +46,7 @@ class ImageConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AgentConfig:
     command: tuple[str, ...] = key(
         (),
@@ -107,7 +107,7 @@ class AgentConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MountConfig:
     host: str = key(
         "",
@@ -129,7 +129,7 @@ class MountConfig:
     mode: str = key("ro", doc="ro or rw", kind="choice", choices=("ro", "rw"), trust="repo")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WorkspaceConfig:
     path: str | None = key(
         doc="the directory the session works in",
@@ -146,7 +146,7 @@ class WorkspaceConfig:
         pattern=r"/.+",
         expects="an absolute path in the container",
     )
-    mounts: tuple[MountConfig, ...] = field(
+    mounts: tuple[MountConfig, ...] = given(
         default=(),
         metadata={
             "doc": "further mounts; all layers' entries concatenate",
@@ -156,7 +156,7 @@ class WorkspaceConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunConfig:
     user: str = key(
         "caller",
@@ -185,7 +185,7 @@ class RunConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LimitsConfig:
     memory: int | None = key(
         doc="memory, swap included",
@@ -219,7 +219,7 @@ class LimitsConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NetworkConfig:
     mode: str = key(
         "open",
@@ -231,7 +231,7 @@ class NetworkConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Config:
     session_root: str | None = key(
         doc="where sessions are kept",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from outrig.core.frozen import frozen
 from outrig.errors import BuildError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ BASE = "BASE"  # the argument that names another configured image
 OURS = "outrig/"
 
 _CONTINUED = re.compile(r"\\[ \t]*$")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _INSTALL = ("apt-get", "install")
 # Parts of a RUN that leave nothing behind which mmdebstrap would not leave too.
 _UPDATE = ("apt-get", "update")
@@ -33,7 +34,7 @@ class Instruction(NamedTuple):
     rest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Packages:
     """A Dockerfile that only installs packages: which, and what else the image is told."""
 
@@ -98,7 +99,7 @@ def _installed(shown: str, words: Sequence[str]) -> Sequence[str]:
     plain = [word for word in words if not re.fullmatch(r"[A-Z_]+=\S*", word)]
     options = {word for word in plain if word.startswith("-")}
     bare = [word for word in plain if word not in options]
-    if tuple(bare[:2]) == _INSTALL:
+    if tuple(bare[:2]) == _INSTALL and all(map(_PACKAGE.fullmatch, bare[2:])):
         return bare[2:]
     if tuple(bare) == _UPDATE or tuple(plain) == _TIDY:
         return ()

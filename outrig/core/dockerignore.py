@@ -15,10 +15,11 @@ are matched one by one, with `fnmatch`, whose patterns do not backtrack.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import translate
 from posixpath import normpath
 from typing import TYPE_CHECKING
+
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ _STARS = re.compile(r"\*{2,}")
 _ESCAPED = re.compile(r"\\(.)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pattern:
     """One line: `text` to compare with, or `parts` where it has wildcards (None is `**`)."""
 
@@ -92,9 +93,10 @@ def _part(text: str) -> re.Pattern[str] | None:
 
 
 def _match(parts: Sequence[re.Pattern[str] | None], path: Sequence[str]) -> bool:
-    """Whether the parts cover the whole path; a `**` first takes nothing, then one more each time.
+    """Whether the parts cover the whole path.
 
-    Only the last `**` need be tried again: what an earlier one could take, it can.
+    A `**` first takes nothing, then one more each time, and at the end at least one. Only the last
+    need be tried again: what an earlier one could take, it can.
     """
     at = where = 0
     again: tuple[int, int] | None = None
@@ -110,7 +112,7 @@ def _match(parts: Sequence[re.Pattern[str] | None], path: Sequence[str]) -> bool
             again = (at, where)
         else:
             return False
-    return all(part is None for part in parts[at:])
+    return at == len(parts)
 
 
 _NOTHING = re.compile(r"(?!)")

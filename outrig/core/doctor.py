@@ -14,8 +14,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ ROOM_WRONG = GIB // 4
 FIRST_DOCKER = (17,)  # docker counts in years since then; podman's own versions are below
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Check:
     """One line of the doctor: what was looked at, what was found, what helps."""
 
@@ -41,7 +42,7 @@ class Check:
     remedy: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Flaw:
     """Something that is known about old versions. `fixed` names the first good one of each line."""
 

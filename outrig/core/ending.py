@@ -19,8 +19,9 @@ agent's own `exit 130` from a death by signal, so 129 to 192 all read `signal`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from outrig.core.frozen import frozen
 
 IntentKind = Literal["stop", "kill", "signal", "wall"]
 
@@ -30,7 +31,7 @@ KILLED = 137
 ENGINE_DEATH_CODES = (KILLED, 143, 255)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Intent:
     """Who ends a session and why; on disk (`intent.json`) before the signal is sent."""
 
@@ -40,7 +41,7 @@ class Intent:
     by: str = ""  # "runner", or the command that a user typed elsewhere
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """What is known of the agent's end. `code` None: it never ran, or nobody can say."""
 
@@ -50,7 +51,7 @@ class Finding:
     engine_died: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ending:
     status: str
     reason: str

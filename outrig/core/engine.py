@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,7 +13,7 @@ Stream = Literal["stdout", "stderr", "terminal"]
 Role = Literal["agent", "gateway", "sidecar", "helper"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ref:
     """Where one container is: kept in the record, enough to find it again."""
 
@@ -21,7 +22,7 @@ class Ref:
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Facts:
     """What an engine says of itself. Sizes in bytes."""
 
@@ -50,7 +51,7 @@ class Facts:
         return f"{self.os}/{self.architecture}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Locality:
     """Whether the engine sees this machine's files, and why not."""
 
@@ -58,7 +59,7 @@ class Locality:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Image:
     """An image that is present on the engine. `entrypoint` and `command` are its own."""
 
@@ -75,7 +76,7 @@ class Image:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mount:
     """A bind mount with a resolved source. A missing source is an error, never created."""
 
@@ -84,7 +85,7 @@ class Mount:
     writable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Container:
     """Everything an engine needs to make one container, but the values of its environment."""
 
@@ -107,7 +108,7 @@ class Container:
     keep_host_userns: bool = False  # on an engine with userns-remap the workspace needs it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Exit:
     """How a container ended, read after it did."""
 
@@ -119,7 +120,7 @@ class Exit:
     engine_died: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """One labelled object on the engine, with its role: not only the agent's container."""
 

@@ -8,9 +8,9 @@ Nothing of the host's environment comes along unless it is named here or there.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from outrig.core.frozen import frozen
 from outrig.core.reference import resolve
 from outrig.errors import UsageError
 
@@ -25,7 +25,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Asked:
     """Values by name, kept beside the plan and stored nowhere; and what to tell the user."""
 

@@ -6,8 +6,9 @@ know: how its text is read (`kind`), who may set it (`trust`) and one line of ex
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
+
+from outrig.core.frozen import given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ def key(
     unset key means where None does not tell; `flag` is its flag of `outrig run`; a text must
     match `pattern` whole, and `expects` says so in words; `zero` allows 0, or an empty text.
     """
-    return field(
+    return given(
         default=default,
         metadata={
             "doc": doc,
@@ -89,15 +90,13 @@ def key(
 
 def section(factory: Any, *, doc: str) -> Any:
     """An ordinary table, merged key by key across layers."""
-    return field(
-        default_factory=factory, metadata={"doc": doc, "shape": "section", "entry": factory}
-    )
+    return given(factory=factory, metadata={"doc": doc, "shape": "section", "entry": factory})
 
 
 def named(entry: Any, *, doc: str, pattern: str, expects: str) -> Any:
     """A named table, `[images.NAME]`: the highest file that has the entry wins alone."""
-    return field(
-        default_factory=dict,
+    return given(
+        factory=dict,
         metadata={
             "doc": doc,
             "shape": "named",
@@ -110,8 +109,8 @@ def named(entry: Any, *, doc: str, pattern: str, expects: str) -> Any:
 
 def names(*, doc: str, kind: Kind, trust: Trust, example: str, pattern: str, expects: str) -> Any:
     """A table of NAME = "text", whose names match `pattern`, in words `expects`."""
-    return field(
-        default_factory=dict,
+    return given(
+        factory=dict,
         metadata={
             "doc": doc,
             "kind": kind,

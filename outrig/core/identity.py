@@ -18,15 +18,15 @@ container keeps the host's user namespace, or the workspace could not be written
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from outrig.core.frozen import frozen
 from outrig.errors import UsageError
 
 _EXPLICIT = re.compile(r"(\d{1,10})(?::(\d{1,10}))?", re.ASCII)
 _HIGHEST = 2**32 - 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Person:
     """A uid and gid on this machine, with the login name if there is one."""
 
@@ -35,7 +35,7 @@ class Person:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Identity:
     """The session's user. `notice` is said aloud when it is root."""
 

@@ -7,12 +7,12 @@ keys (the cascade, trust, the schema, the example file, OUTRIG_* variables) asks
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from outrig.core import frozen
 from outrig.core.config import Config
 
 if TYPE_CHECKING:
@@ -49,21 +49,15 @@ class Field(NamedTuple):
 def fields(section: Any) -> Mapping[str, Field]:
     """The keys of a section's class by their kebab-case names, in their order."""
     return {
-        found.name.replace("_", "-"): Field(
-            attribute=found.name,
-            default=_default(found),
+        name.replace("_", "-"): Field(
+            attribute=name,
+            default=found.make(),
             shape=found.metadata.get("shape", ""),
             entry=found.metadata.get("entry"),
             about=found.metadata,
         )
-        for found in dataclasses.fields(section)
+        for name, found in frozen.fields(section)
     }
-
-
-def _default(found: dataclasses.Field[Any]) -> Any:
-    if found.default_factory is not dataclasses.MISSING:
-        return found.default_factory()
-    return found.default
 
 
 def find(path: Path) -> Field | None:

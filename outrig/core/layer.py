@@ -7,12 +7,12 @@ quoted only where it cannot be a secret: never from a variable, never from an en
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outrig.core import keys, value
 from outrig.core.config import Config
+from outrig.core.frozen import frozen
 from outrig.core.suggestion import meant
 from outrig.errors import ConfigError, OutrigError, UsageError
 
@@ -46,7 +46,7 @@ class Source(IntEnum):
         return self in (Source.ENVIRONMENT, Source.FLAG)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layer:
     """One source of settings, as it was written.
 

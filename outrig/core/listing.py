@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from outrig.core.frozen import frozen
 from outrig.core.session import TERMINAL, UNFINISHED
 from outrig.core.terminal import one_line
 
@@ -22,7 +22,7 @@ NOTHING = "-"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wanted:
     """What a listing is narrowed to; empty means everything."""
 

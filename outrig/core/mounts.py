@@ -6,10 +6,10 @@ that comes out is judged again with `refuse_source`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from posixpath import commonpath, isabs, normpath
 from typing import TYPE_CHECKING
 
+from outrig.core.frozen import frozen
 from outrig.errors import MountError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ENGINE_SOCKETS = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock", 
 FORBIDDEN_TARGETS = ("/", "/proc", "/sys", "/dev", "/etc/passwd", "/etc/group", "/sbin/docker-init")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MountSpec:
     """A mount as asked for; `declared` says where, for messages.
 

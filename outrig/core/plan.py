@@ -8,12 +8,12 @@ image has the agent's program) is decided at launch and says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core import identity, mounts, naming, network
 from outrig.core.agents import agent_argv
+from outrig.core.frozen import frozen, given
 from outrig.errors import MountError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Stdin = Literal["null", "pipe", "terminal"]
 HOST_IMAGE = "host"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """What the command line asked for beyond configuration keys."""
 
@@ -37,14 +37,14 @@ class Request:
     volumes: tuple[str, ...] = ()
     workdir: str | None = None
     name: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = given(factory=dict)
     tty: bool | None = None  # -t, -T, or neither
     interactive: bool = False  # -i
     no_stdin: bool = False
     capture: bool = False  # --json: streams go to the logs only
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Terminal:
     """What the three standard streams of this process are."""
 
@@ -53,7 +53,7 @@ class Terminal:
     size: tuple[int, int] | None = None  # rows, columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where the session works: what was found on the disk, symlinks resolved."""
 
@@ -65,7 +65,7 @@ class Place:
     branch: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImagePlan:
     """Which image, not yet whether it is there.
 
@@ -79,7 +79,7 @@ class ImagePlan:
     otherwise: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunPlan:
     command: tuple[str, ...]
     agent: str | None

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from outrig.core.frozen import frozen
 from outrig.errors import EngineUnreachableError
 
 Step = Literal["refresh-packages", "install", "mount-cgroups", "start-service", "start-daemon"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Machine:
     """What the decision rests on."""
 

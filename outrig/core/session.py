@@ -13,10 +13,10 @@ moved along.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from outrig.core.frozen import frozen
 from outrig.errors import StoreError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def parse_time(text: object) -> datetime | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Session:
     """One record. `fields` is session.json's object; treat it as read-only."""
 

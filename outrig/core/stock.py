@@ -10,9 +10,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from outrig.core.frozen import as_dict, frozen
 from outrig.core.session import parse_time
 from outrig.core.terminal import one_line
 
@@ -29,7 +29,7 @@ _UNITS = ((86_400, "d"), (3600, "h"), (60, "m"))
 _SIZES = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stocked:
     """One image. `created` is RFC 3339 as the engine wrote it; `size` in bytes."""
 
@@ -61,7 +61,7 @@ def row(one: Stocked, now: datetime) -> tuple[str, ...]:
 
 
 def fields(one: Stocked) -> dict[str, Any]:
-    return asdict(one)
+    return as_dict(one)
 
 
 def size_text(count: int) -> str:

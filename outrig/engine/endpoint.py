@@ -10,10 +10,10 @@ import json
 import os
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from outrig.core.frozen import frozen
 from outrig.errors import ConfigError, EngineUnreachableError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ TLS_PORT = 2376
 CONNECT_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tls:
     """Files for an encrypted endpoint; None: the system's authorities, no certificate of ours."""
 
@@ -35,7 +35,7 @@ class Tls:
     verify: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Endpoint:
     """`url` names it in records; `origin` says who chose it, for messages."""
 

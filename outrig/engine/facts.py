@@ -7,11 +7,11 @@ socket and its pid file anew; one that was upgraded says so in the answer to the
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Facts
+from outrig.core.frozen import as_dict, replace
 from outrig.engine import learned
 from outrig.engine.failure import refusal
 
@@ -53,7 +53,7 @@ def facts(wire: Wire, cache: Path) -> Facts:
         except (TypeError, KeyError):  # written by another version of outrig
             pass
     fresh = replace(ask(wire), open_files=_open_files(wire))
-    learned.remember(cache, subject, key, asdict(fresh))
+    learned.remember(cache, subject, key, as_dict(fresh))
     return fresh
 
 

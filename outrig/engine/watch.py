@@ -9,10 +9,10 @@ containers first (143, 137) and does answer, but takes no new connection by then
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from outrig.core.ending import ENGINE_DEATH_CODES
+from outrig.core.frozen import replace
 from outrig.engine.container import read_exit
 from outrig.engine.facts import incarnation
 from outrig.engine.failure import refusal

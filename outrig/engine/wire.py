@@ -13,9 +13,9 @@ import select
 import socket
 import struct
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from outrig.core.frozen import frozen
 from outrig.engine.endpoint import DOCTOR
 from outrig.engine.failure import refusal
 from outrig.errors import EngineUnreachableError
@@ -46,13 +46,13 @@ def quote(text: str | bytes) -> str:
     return "".join(chr(byte) if byte in _UNQUOTED else f"%{byte:02X}" for byte in data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Head:
     status: int
     headers: Mapping[str, str]  # names in lower case
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     status: int
     headers: Mapping[str, str]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core import cascade, doctor
 from outrig.core.config import Config
 from outrig.core.doctor import Check
+from outrig.core.frozen import frozen
 from outrig.engine import connect
 from outrig.engine.endpoint import DOCTOR as ASK_THE_DOCTOR
 from outrig.engine.provision import named_endpoint, provision
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from outrig.engine import Engine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Patient:
     """Whom to examine: this process's environment and the flags that were given."""
 

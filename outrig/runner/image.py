@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from outrig.core.frozen import frozen
 from outrig.core.plan import HOST_IMAGE
 from outrig.core.suggestion import nearest
 from outrig.engine import host
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 STEP = "Step "  # how the engine begins the lines that say how far a build is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ready:
     """`name` is the configured name, else the reference; `path` is PATH inside, None: its own."""
 

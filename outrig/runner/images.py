@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from outrig.core import cascade
+from outrig.core.frozen import frozen
 from outrig.core.stock import Stocked, stocked
 from outrig.engine import connect
 from outrig.errors import OutrigError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from outrig.engine import Engine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Workshop:
     """Where images are made: an engine, and the configuration's images."""
 

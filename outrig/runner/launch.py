@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from outrig import __version__
 from outrig.core import cascade, description, environment, identity, naming
 from outrig.core.container import container_for
 from outrig.core.ending import EXIT_OWN_FAILURE, Intent, interrupted_early, never_started
+from outrig.core.frozen import frozen
 from outrig.core.session import (
     ended,
     preparing,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from outrig.store.sessions import SessionStore
 
 
-@dataclass(slots=True, kw_only=True)
+@frozen
 class Launched:
     """A started session, to be followed to its end. `wall` and `grace` are seconds."""
 
@@ -83,7 +83,7 @@ def launch(
     with contextlib.ExitStack() as undo:
         undo.callback(held.close)
         try:
-            run = _Start(order, engine, held, mounts, undo, cancel, show).go()
+            run = _Start(order, engine, held, mounts, undo, cancel, show, os.urandom(8).hex()).go()
         except OutrigError as error:
             reason = error.reason or "start-failed"
             _end(held, undo, never_started(reason, exit_code=error.run_exit_code))
@@ -151,7 +151,7 @@ def _end(held: Held, undo: contextlib.ExitStack, ending: Ending) -> None:
         undo.close()
 
 
-@dataclass(slots=True)
+@frozen(kw_only=False)
 class _Start:
     """From `planned` to `running`; what each step makes, `undo` takes back."""
 
@@ -162,7 +162,7 @@ class _Start:
     undo: contextlib.ExitStack
     cancel: Cancel
     show: Callable[[str], None]
-    attempt: str = field(default_factory=lambda: os.urandom(8).hex())
+    attempt: str
 
     def go(self) -> Launched:
         self.held.update(

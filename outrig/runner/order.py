@@ -6,11 +6,11 @@ Everything here only reads. What comes out is launched, or printed by `--dry-run
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core import cascade, environment, plan
+from outrig.core.frozen import frozen
 from outrig.core.identity import Person
 from outrig.errors import WorkspaceError
 from outrig.store import layers, places
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from outrig.store.layers import Layers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Order:
     """A plan, and what stays beside it: values that are stored nowhere, and places."""
 
@@ -40,7 +40,7 @@ class Order:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sources:
     """Where an order comes from. `env` is this process's environment."""
 

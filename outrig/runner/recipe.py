@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core import dockerfile, keys, reference
+from outrig.core.frozen import frozen, given
 from outrig.core.naming import image_tag
 from outrig.errors import BuildError, ConfigError
 from outrig.workspace import archive, beneath, context
@@ -29,7 +29,7 @@ HOST = "host"  # made on the fly: it has no recipe
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Catalogue:
     """The configured images, and what stays beside them.
 
@@ -40,10 +40,10 @@ class Catalogue:
     images: Mapping[str, ImageConfig]
     confined: Mapping[str, str]
     env: Mapping[str, str]
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = given(factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Recipe:
     """One image: `build` says how to make it, None means that it is pulled by its reference."""
 
@@ -52,7 +52,7 @@ class Recipe:
     build: Build | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Build:
     dockerfile: str  # its text
     context: Context

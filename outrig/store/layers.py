@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core import keys
+from outrig.core.frozen import frozen
 from outrig.core.layer import Layer, Source
 from outrig.core.lines import lines
 from outrig.core.variables import variables_layer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LOCAL_CONFIG = places.REPO_CONFIG.with_name(places.LOCAL_CONFIG_NAME)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FoundFile:
     """A place where configuration may be."""
 
@@ -42,7 +42,7 @@ class FoundFile:
     state: Literal["read", "absent", "not opened"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layers:
     """The layers below the flags; the root of the repository's config; where was looked."""
 

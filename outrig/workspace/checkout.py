@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SMALL = 4096  # bytes of HEAD or of a loose ref
 _PACKED = 64 * 1024 * 1024  # bytes of packed-refs; the largest known repositories have 10 MB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Checkout:
     """A git working tree: its root, the commit at HEAD and the branch, as far as they exist."""
 

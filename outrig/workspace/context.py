@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core import dockerignore
+from outrig.core.frozen import frozen, given, replace
 from outrig.errors import BuildError
 from outrig.workspace import beneath, git
 
@@ -27,7 +27,7 @@ OWN_DOCKERFILE = ".outrig.dockerfile"  # one that lies outside of the context
 LARGEST = 16 * 1024**3  # bytes of a whole context
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """One path of a context. `mode` is its permission bits, `target` what a link says."""
 
@@ -38,14 +38,14 @@ class Entry:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Context:
     """`dockerfile` is its path in the stream; `made` are files that are not in the directory."""
 
     root: Path
     dockerfile: str
     entries: tuple[Entry, ...]  # by path
-    made: Mapping[str, bytes] = field(default_factory=dict)
+    made: Mapping[str, bytes] = given(factory=dict)
 
     @property
     def size(self) -> int:
@@ -93,7 +93,7 @@ def look(root: Path, dockerfile: Path, *, env: Mapping[str, str], listing: bool 
 # ---------------------------------------------------------------- finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Listed:
     """What git listed, as a filter: no paths means everything."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from outrig.core import keys, value
 from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.cascade import BUILTIN_IMAGES, as_table, resolve, settings
 from outrig.core.config import AgentConfig, Config, ImageConfig, MountConfig
+from outrig.core.frozen import replace
 from outrig.core.layer import Layer, Source, flag_layer
 from outrig.core.lines import lines
 from outrig.errors import ConfigError, UsageError

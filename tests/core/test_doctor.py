@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from outrig.core import doctor
 from outrig.core.doctor import ENGINE_FLAWS, GIB, RUNC_FLAWS, engine_checks
 from outrig.core.engine import Facts, Locality
+from outrig.core.frozen import replace
 
 GOOD = Facts(
     id="ABCD",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from outrig.core.cascade import Resolved
@@ -17,6 +15,7 @@ from outrig.core.config import (
     RunConfig,
     WorkspaceConfig,
 )
+from outrig.core.frozen import replace
 from outrig.core.identity import Person
 from outrig.core.plan import ImagePlan, Place, Request, RunPlan, Terminal, draft
 from outrig.errors import MountError, OutrigError, UsageError
@@ -182,7 +181,7 @@ def test_no_terminal_where_one_is_needed(request_, terminal, message):
     ],
 )
 def test_the_image(request_, agent_image, default, expected):
-    agents = {"bot": dataclasses.replace(BOT, image=agent_image)}
+    agents = {"bot": replace(BOT, image=agent_image)}
     images = {"dev": ImageConfig(), "bot": ImageConfig()}
     plan = drafted(request_, agents=agents, images=images, default_image=default)
     assert plan.image == expected
@@ -191,7 +190,7 @@ def test_the_image(request_, agent_image, default, expected):
         ImagePlan(kind="local", name="x:1"),
         ImagePlan(kind="host", name="host"),
     ):
-        asked = dataclasses.replace(request_, image=flagged.name)
+        asked = replace(request_, image=flagged.name)
         assert drafted(asked, agents=agents, images=images).image == flagged
 
 
@@ -227,13 +226,13 @@ def test_the_entrypoint_stays_for_commands_and_not_for_agents(entrypoint, for_co
     ],
 )
 def test_where_it_starts(start, workdir, expected):
-    place = dataclasses.replace(PLACE, start=start)
+    place = replace(PLACE, start=start)
     plan = drafted(Request(words=("true",), workdir=workdir), place=place)
     assert plan.working_dir == expected
 
 
 def test_the_workspace_may_appear_elsewhere():
-    place = dataclasses.replace(PLACE, start="/home/ada/work/sub")
+    place = replace(PLACE, start="/home/ada/work/sub")
     plan = drafted(place=place, workspace=WorkspaceConfig(target="/src/./"))
     assert (plan.target, plan.working_dir) == ("/src", "/src/sub")
 
@@ -303,7 +302,7 @@ def test_the_user_is_judged_before_anything_happens():
     ],
 )
 def test_the_tighter_network_holds(agent, session, expected):
-    agents = {"bot": dataclasses.replace(BOT, network=agent)}
+    agents = {"bot": replace(BOT, network=agent)}
     network = NetworkConfig(mode=session)
     assert drafted(PROMPTED, agents=agents, network=network).network == expected
     assert drafted(COMMAND, agents=agents, network=network).network == session
@@ -333,7 +332,7 @@ def test_labels_and_environment_names():
 
 
 def test_notices_say_what_is_exposed():
-    place = dataclasses.replace(PLACE, repository=True)
+    place = replace(PLACE, repository=True)
     git, network = drafted(place=place).notices
     assert ".git is writable" in git
     assert "network open" in network

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from outrig.core.frozen import replace
 from outrig.core.provision import Machine, steps
 from outrig.errors import EngineUnreachableError
 

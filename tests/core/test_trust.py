@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 
 import pytest
@@ -12,6 +11,7 @@ from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.cascade import resolve
 from outrig.core.config import AgentConfig, Config, ImageConfig, MountConfig
 from outrig.core.field import TRUST_WORDS
+from outrig.core.frozen import as_dict
 from outrig.core.layer import Layer, Source, flag_layer
 from outrig.core.lines import lines
 from outrig.core.trust import is_inside, is_wider
@@ -210,7 +210,7 @@ entrypoint = ""
     assert found.config.workspace.path == f"{ROOT}/sub"
     assert found.config.run.grace == 0
     assert found.config.agents.keys() == {*BUILTIN_AGENTS, "mine"}
-    assert dataclasses.asdict(found.config.workspace.mounts[0])["host"] == f"{ROOT}/data"
+    assert as_dict(found.config.workspace.mounts[0])["host"] == f"{ROOT}/data"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from outrig.core.engine import Container, Exit, Facts, Mount
+from outrig.core.frozen import replace
 from outrig.engine.container import NEVER, body, read_exit, read_seen
 
 FACTS = Facts(

@@ -8,13 +8,14 @@ import os
 import select
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from outrig.core import naming
 from outrig.core.engine import Container, Exit, Mount, Ref
+from outrig.core.frozen import replace
 from outrig.engine import connect
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, MountError
