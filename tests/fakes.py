@@ -1,0 +1,269 @@
+"""One fake Engine, for what a real one cannot be made to do: to die, to lie, to refuse on cue.
+
+Its containers are scripts: what they say, how they end, and where the engine fails instead. It
+keeps what it was told (`prepared`, `signals`, `removed`), so that a test can look at the order.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen
+from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
+from outrig.errors import ContainerGoneError, EngineUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from outrig.core.engine import Container, Stream
+    from outrig.errors import OutrigError
+
+ENDPOINT = "unix:///fake.sock"
+IMAGE = Image(reference="fake:1", id="sha256:fake", environment={"PATH": "/bin"})
+FACTS = Facts(
+    id="FAKE",
+    version="20.10.24",
+    api_version="1.41",
+    os="linux",
+    architecture="amd64",
+    kernel="6.1",
+    cpus=2,
+    memory=8 * 1024**3,
+    storage_driver="overlay2",
+    root_directory="/var/lib/docker",
+    cgroup_version="2",
+    cgroup_driver="systemd",
+    rootless=False,
+    userns_remap=False,
+    seccomp=True,
+    swap_limit=True,
+    runc_version="1.2.8",
+)
+
+
+def exited(code: int = 0, *, oom: bool = False, engine_died: bool = False) -> Exit:
+    return Exit(
+        code=code,
+        oom=oom,
+        error="",
+        started=True,
+        finished_at="2026-05-01T13:44:12Z",
+        engine_died=engine_died,
+    )
+
+
+@dataclass(kw_only=True)
+class Script:
+    """What one container does. An error in place of an answer is raised at that point."""
+
+    says: Sequence[tuple[Stream, bytes]] = ()
+    ends: Exit | OutrigError = field(default_factory=exited)
+    line_breaks: bool = False  # after what it says, the line breaks instead of ending
+    runs_until: str | None = None  # the signal that ends it; None: it ends by itself
+    refuses_create: OutrigError | None = None
+    refuses_start: OutrigError | None = None
+    refuses_remove: OutrigError | None = None
+
+
+class FakeOutput:
+    """A line over which a script speaks; what is fed to it is kept in `heard`."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._says = list(script.says)
+        self._ours, self._engines = socket.socketpair()
+        self.heard = bytearray()
+        self.input_ended = False
+        self.closed = False
+        if self._says or script.runs_until is None:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Poll readable from now on: there is something to read, if only the end."""
+        self._engines.send(b"!")
+
+    def finish(self) -> None:
+        self._script.runs_until = None
+        self._wake()
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def read(self) -> Sequence[tuple[Stream, bytes]] | None:
+        said, self._says = self._says, []
+        if said:
+            if self._script.runs_until is not None:
+                self._ours.recv(1)  # it goes on, and is silent
+            return said
+        if self._script.runs_until is not None:
+            return []
+        if self._script.line_breaks:
+            self._script.line_breaks = False
+            raise EngineUnreachableError("lost the line to the container")
+        return None
+
+    def write(self, data: memoryview) -> int:
+        if self.input_ended:
+            raise BrokenPipeError
+        self.heard += data
+        return len(data)
+
+    def end_input(self) -> None:
+        self.input_ended = True
+
+    def close(self) -> None:
+        self.closed = True
+        self._ours.close()
+        self._engines.close()
+
+
+@dataclass
+class FakeContainer:
+    container: Container
+    env: Mapping[str, str]
+    output: FakeOutput
+    state: str = "created"
+
+
+class FakeEngine:
+    """Satisfies the Engine protocol; every container it makes plays the same script."""
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        images: Sequence[Image] = (IMAGE,),
+        facts: Facts = FACTS,
+        local: bool = True,
+    ) -> None:
+        self.endpoint = ENDPOINT
+        self.script = script or Script()
+        self.containers: dict[str, FakeContainer] = {}
+        self.prepared: list[Container] = []
+        self.signals: list[str] = []
+        self.removed: list[str] = []
+        self.files: dict[str, bytes] = {}
+        self._images = {image.reference: image for image in images}
+        self._facts = facts
+        self._local = local
+
+    def facts(self) -> Facts:
+        return self._facts
+
+    def locality(self) -> Locality:
+        return Locality(local=self._local, why="a fake says so")
+
+    def close(self) -> None:
+        for made in self.containers.values():
+            made.output.close()
+
+    # ------------------------------------------------------------------ a run
+    def prepare(self, container: Container, env: Mapping[str, str]) -> Ref:
+        if self.script.refuses_create:
+            raise self.script.refuses_create
+        ref = Ref(engine="fake", endpoint=ENDPOINT, id=os.urandom(8).hex())
+        self.prepared.append(container)
+        output = FakeOutput(self.script)
+        self.containers[ref.id] = FakeContainer(container, dict(env), output)
+        return ref
+
+    def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> FakeOutput:
+        if meanwhile:
+            meanwhile()
+        if self.script.refuses_start:
+            raise self.script.refuses_start
+        made = self._found(ref)
+        made.state = "running"
+        return made.output
+
+    def wait(self, ref: Ref) -> Exit:
+        made = self._found(ref)
+        if not isinstance(self.script.ends, Exit):
+            raise self.script.ends
+        made.state = "exited"
+        return self.script.ends
+
+    def ended(self, ref: Ref, seconds: float) -> bool:
+        return self._found(ref).state != "running" or self.script.runs_until is None
+
+    def signal(self, ref: Ref, name: str) -> None:
+        self.signals.append(name)
+        made = self.containers.get(ref.id)
+        if made and name in (self.script.runs_until, "KILL"):
+            made.output.finish()
+
+    def resize(self, ref: Ref, rows: int, columns: int) -> None:
+        self.signals.append(f"resize {rows} {columns}")
+
+    def remove(self, ref: Ref) -> None:
+        if self.script.refuses_remove:
+            raise self.script.refuses_remove
+        made = self.containers.pop(ref.id, None)
+        if made:
+            made.output.close()
+            self.removed.append(ref.id)
+
+    def seen(self, root: str) -> Sequence[Seen]:
+        return [
+            Seen(
+                ref=Ref(engine="fake", endpoint=ENDPOINT, id=identity),
+                name=made.container.name,
+                session=made.container.labels.get(LABEL_SESSION, ""),
+                root=root,
+                attempt=made.container.labels.get(LABEL_ATTEMPT, ""),
+                role=made.container.labels.get(LABEL_ROLE, ""),
+                state=made.state,
+            )
+            for identity, made in self.containers.items()
+            if made.container.labels.get(LABEL_ROOT) == root
+        ]
+
+    def _found(self, ref: Ref) -> FakeContainer:
+        if ref.id not in self.containers:
+            raise ContainerGoneError(f"the container {ref.id} does not exist (any more)")
+        return self.containers[ref.id]
+
+    # ------------------------------------------------------------------ images
+    def image(self, reference: str) -> Image | None:
+        return self._images.get(reference)
+
+    def images(self) -> Sequence[Image]:
+        return list(self._images.values())
+
+    def pull(self, reference: str, show: Callable[[str], None]) -> Image:
+        show(f"pulled {reference}")
+        return self._made(reference)
+
+    def build(
+        self,
+        *,
+        tag: str,
+        context: Iterable[bytes],
+        dockerfile: str,
+        build_args: Mapping[str, str],
+        no_cache: bool,
+        show: Callable[[str], None],
+    ) -> Image:
+        for _ in context:
+            pass
+        show(f"built {tag} of {dockerfile}")
+        return self._made(tag)
+
+    def import_image(
+        self, tag: str, archive: bytes | Iterable[bytes], changes: Sequence[str]
+    ) -> Image:
+        return self._made(tag)
+
+    def read_files(self, image: Image, paths: Sequence[str]) -> Mapping[str, bytes | None]:
+        return {path: self.files.get(path) for path in paths}
+
+    def host_image(self, host_paths: Sequence[str]) -> tuple[Image, Sequence[Mount]]:
+        return IMAGE, [Mount(source="/usr", target="/usr")]
+
+    def _made(self, reference: str) -> Image:
+        image = Image(reference=reference, id=f"sha256:{reference}", environment={})
+        self._images[reference] = image
+        return image
