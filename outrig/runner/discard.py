@@ -50,18 +50,18 @@ class Discarder(NamedTuple):
 
     def check(self, doomed: Doomed) -> None:
         """Raise what discard() would raise before it removes anything."""
-        with _attended(doomed):
-            self._containers(doomed)
+        with _attended(doomed) as current:
+            self._containers(current)
 
     def discard(self, doomed: Doomed) -> Kept | None:
         """Remove it; returns what was not outrig's and was kept.
 
         Raises SessionBusyError, EngineUnreachableError or StoreError.
         """
-        with _attended(doomed):
-            for engine, seen in self._containers(doomed):
+        with _attended(doomed) as current:
+            for engine, seen in self._containers(current):
                 engine.remove(seen.ref)
-            return _remove_files(doomed)
+            return _remove_files(current)
 
     def _containers(self, doomed: Doomed) -> Sequence[tuple[Engine, Seen]]:
         """The session's containers, once it is certain that they may go."""
@@ -99,10 +99,13 @@ class Discarder(NamedTuple):
 
 
 @contextlib.contextmanager
-def _attended(doomed: Doomed) -> Iterator[None]:
-    """Look after it ourselves. Raises SessionBusyError while somebody else does."""
+def _attended(doomed: Doomed) -> Iterator[Doomed]:
+    """Look after it ourselves, and at its record again: nobody else writes it from here on.
+
+    Raises SessionBusyError while somebody else attends it.
+    """
     if doomed.store is None:
-        yield
+        yield doomed
         return
     doomed.store.make_root()  # a root of another tool's has no place for locks
     try:
@@ -112,11 +115,18 @@ def _attended(doomed: Doomed) -> Iterator[None]:
             f"session {doomed.id} is running", hint="end it first, then discard it"
         ) from error
     try:
-        yield
+        yield _again(doomed)
     finally:
         if not doomed.store.exists(doomed.id):
             lock.forget(doomed.store.root, doomed.id)
         attendance.close()
+
+
+def _again(doomed: Doomed) -> Doomed:
+    store = doomed.store
+    if store is None or not store.exists(doomed.id) or store.dangles(doomed.id):
+        return doomed
+    return doomed_by_id(store, doomed.id)
 
 
 def _may_have_containers(doomed: Doomed) -> bool:

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from outrig.core.engine import Ref, Seen
+from outrig.core.session import with_resource
+from outrig.errors import EngineUnreachableError, SessionBusyError
+from outrig.runner.discard import Discarder, Doomed, doomed_by_id
+from outrig.store import finding, lock
+from outrig.store.sessions import SessionStore
+from tests import records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Daemon:
+    """The two calls that discarding makes; a real engine's are tested through the command line."""
+
+    def __init__(self, *seen: Seen, silent: bool = False) -> None:
+        self.containers = list(seen)
+        self.silent = silent
+        self.asked: list[str | None] = []
+
+    def connect(self, endpoint: str | None) -> Any:
+        self.asked.append(endpoint)
+        if self.silent:
+            raise EngineUnreachableError("no engine answers")
+        return self
+
+    def seen(self, root: str) -> list[Seen]:
+        return [one for one in self.containers if one.root == root]
+
+    def remove(self, ref: Ref) -> None:
+        self.containers = [one for one in self.containers if one.ref != ref]
+
+
+@pytest.fixture
+def store(session_root: Path) -> SessionStore:
+    return SessionStore(session_root)
+
+
+def container(store: SessionStore, session: str, state: str) -> Seen:
+    return Seen(
+        ref=Ref(engine="docker", endpoint="unix:///e.sock", id=f"{session}-{state}"),
+        name=f"outrig-{session}",
+        session=session,
+        root=store.root_id(),
+        attempt="a",
+        role="agent",
+        state=state,
+    )
+
+
+def left_running(store: SessionStore, **fields: Any) -> str:
+    """A session whose outrig was killed: unfinished, unattended, its container noted."""
+    held = records.begin(store, engine="unix:///e.sock", **fields)
+    held.update(
+        lambda one: with_resource(one, kind="container", role="agent", ref="c1", attempt="a")
+    )
+    held.close()
+    return held.id
+
+
+def discard(store: SessionStore, session: str, daemon: Daemon, *, force: bool = False) -> list[str]:
+    notices: list[str] = []
+    discarder = Discarder(connect=daemon.connect, notice=notices.append, force=force)
+    discarder.discard(doomed_by_id(store, session))
+    return notices
+
+
+def test_an_ended_session_needs_no_engine(store):
+    session = records.done(store).id
+    daemon = Daemon(silent=True)
+    discard(store, session, daemon)
+    assert daemon.asked == []
+    assert store.ids() == []
+    assert list((store.root / ".locks").glob(f"{session}.*")) == []
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_one_that_somebody_attends_is_refused(store, force):
+    held = records.begin(store)
+    with pytest.raises(SessionBusyError, match=f"{held.id} is running"):
+        discard(store, held.id, Daemon(), force=force)
+    assert store.load(held.id).status == "running"
+    held.close()
+
+
+def test_one_whose_container_runs_is_refused_without_force(store):
+    session = left_running(store)
+    daemon = Daemon(container(store, session, "running"))
+    with pytest.raises(SessionBusyError, match="still runs") as caught:
+        discard(store, session, daemon)
+    assert caught.value.hint == f"outrig discard --force {session}"
+    assert store.exists(session)
+    assert not store.attended(session)
+
+
+def test_with_force_its_container_goes_and_no_other(store):
+    session = left_running(store)
+    other = container(store, "20200101T000000-0000", "running")
+    daemon = Daemon(container(store, session, "running"), other)
+    discard(store, session, daemon, force=True)
+    assert daemon.containers == [other]
+    assert daemon.asked == ["unix:///e.sock"]
+    assert store.ids() == []
+
+
+@pytest.mark.parametrize("state", ["exited", "created", "dead"])
+def test_one_whose_container_has_ended_goes_with_it(store, state):
+    session = left_running(store)
+    daemon = Daemon(container(store, session, state))
+    discard(store, session, daemon)
+    assert daemon.containers == []
+    assert store.ids() == []
+
+
+def test_a_paused_container_runs(store):
+    session = left_running(store)
+    with pytest.raises(SessionBusyError):
+        discard(store, session, Daemon(container(store, session, "paused")))
+
+
+def test_a_silent_engine_is_no_proof_that_nothing_runs(store):
+    session = left_running(store)
+    with pytest.raises(EngineUnreachableError, match="cannot tell whether"):
+        discard(store, session, Daemon(silent=True))
+    assert store.exists(session)
+    notices = discard(store, session, Daemon(silent=True), force=True)
+    assert notices == [f"{session}: no engine answers; its container may still be there"]
+    assert store.ids() == []
+
+
+def test_one_that_never_had_a_container_goes_without_an_engine(store):
+    held = records.begin(store)
+    held.close()
+    discard(store, held.id, Daemon(silent=True))
+    assert store.ids() == []
+
+
+def test_a_corrupt_record_goes_once_nothing_of_it_runs(store):
+    session = left_running(store)
+    (store.directory(session) / "session.json").write_text("{")
+    daemon = Daemon(container(store, session, "running"))
+    with pytest.raises(SessionBusyError):
+        discard(store, session, daemon)
+    discard(store, session, daemon, force=True)
+    assert (daemon.containers, store.ids()) == ([], [])
+
+
+def test_another_tools_unfinished_session_needs_force_and_no_engine(store):
+    records.adopt_rust_record(store, "20260801T235959-ffff")
+    daemon = Daemon(silent=True)
+    with pytest.raises(SessionBusyError, match="another tool"):
+        discard(store, "20260801T235959-ffff", daemon)
+    discard(store, "20260801T235959-ffff", daemon, force=True)
+    assert (daemon.asked, store.ids()) == ([], [])
+
+
+def test_checking_removes_nothing(store):
+    session = records.done(store).id
+    discarder = Discarder(connect=Daemon().connect, notice=pytest.fail)
+    discarder.check(doomed_by_id(store, session))
+    assert store.load(session).id == session
+
+
+# ---------------------------------------------------------------- by directory
+
+
+def by_directory(directory: Path) -> Doomed:
+    found = finding.open_directory(directory)
+    return Doomed(found.session.id, found.session, found.directory, found.store)
+
+
+def discard_directory(directory: Path) -> None:
+    discarder = Discarder(connect=Daemon().connect, notice=pytest.fail)
+    discarder.discard(by_directory(directory))
+
+
+def test_by_directory_the_link_in_the_root_goes_too(store, tmp_path):
+    records.done(store, session_dir=tmp_path / "run", name="mine")
+    discard_directory(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert store.ids() == []
+    assert store.named("mine") is None
+
+
+def test_by_directory_one_that_was_moved_takes_its_dangling_link_along(store, tmp_path):
+    records.done(store, session_dir=tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    discard_directory(tmp_path / "moved")
+    assert not (tmp_path / "moved").exists()
+    assert store.ids() == []
+
+
+def test_by_directory_without_its_root(store, tmp_path):
+    records.done(store, session_dir=tmp_path / "run")
+    store.root.rename(tmp_path / "elsewhere")
+    discard_directory(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert not store.root.exists()
+
+
+def test_by_directory_a_copy_goes_and_the_original_stays(store, tmp_path):
+    import shutil  # noqa: PLC0415
+
+    session = records.done(store)
+    shutil.copytree(store.directory(session.id), tmp_path / "copy")
+    discard_directory(tmp_path / "copy")
+    assert store.load(session.id).fields == session.fields
+    assert list((tmp_path / "copy").iterdir()) == []
+
+
+def test_while_it_is_discarded_nobody_takes_it_up(store, monkeypatch):
+    session = records.done(store).id
+    seen = []
+    doomed = doomed_by_id(store, session)
+    really = lock.forget
+
+    def forget(root, one):
+        seen.append(store.attended(one))
+        really(root, one)
+
+    monkeypatch.setattr(lock, "forget", forget)
+    Discarder(connect=Daemon().connect, notice=pytest.fail).discard(doomed)
+    assert seen == [True]
+
+
+def test_what_counts_is_the_record_once_nobody_else_can_write_it(store):
+    held = records.begin(store)
+    doomed = doomed_by_id(store, held.id)
+    held.update(
+        lambda one: with_resource(one, kind="container", role="agent", ref="c1", attempt="a")
+    )
+    held.close()
+    daemon = Daemon(container(store, held.id, "running"))
+    with pytest.raises(SessionBusyError, match="still runs"):
+        Discarder(connect=daemon.connect, notice=pytest.fail).discard(doomed)
