@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 IGNORE = ".dockerignore"
 OWN_DOCKERFILE = ".outrig.dockerfile"  # one that lies outside of the context
+LONGEST = 4096  # bytes of a path: what the kernel takes, and with it the engine
 LARGEST = 16 * 1024**3  # bytes of a whole context
 
 
@@ -133,6 +134,8 @@ def _walk(folder: int, patterns: Sequence[Pattern], listed: _Listed) -> Iterator
     waiting: list[tuple[str, tuple[bool, ...], _Listed]] = [("", (), listed)]
     while waiting:
         directory, above, filtering = waiting.pop()
+        if len(os.fsencode(directory)) > LONGEST:
+            raise BuildError(f"the build context is nested too deeply: {directory[:80]}...")
         inside = beneath.open_at(folder, directory, os.O_DIRECTORY)
         try:
             for name in os.listdir(inside):  # noqa: PTH208 - by directory handle
