@@ -23,7 +23,6 @@ from outrig.core.plan import Request
 from outrig.engine import connect
 from outrig.errors import OutrigError, UsageError
 from outrig.runner.cancel import CancelledError
-from outrig.runner.follow import follow
 from outrig.runner.launch import launch
 from outrig.runner.order import Sources, draw_up
 from outrig.store import file, places, toml
@@ -314,6 +313,8 @@ def _session(asked: Asked) -> Session:
         if asked.verbose:
             report.notice(f"session {run.held.id} runs in container {run.container.name}")
         with contextlib.closing(run.held), console.feeding(order.plan.stdin):
+            from outrig.runner.follow import follow  # loaded while the engine was starting
+
             return follow(run, console)
 
 

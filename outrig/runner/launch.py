@@ -179,7 +179,7 @@ class _Start:
         self._note(ref, container, found, facts)
         self.cancel.check()
         started = datetime.now(UTC)
-        output = self.engine.start(ref, meanwhile=self._keep_config)
+        output = self.engine.start(ref, meanwhile=self._meanwhile)
         self.undo.callback(output.close)
         self.held.update(running)
         plan = self.order.plan
@@ -267,6 +267,9 @@ class _Start:
             session, kind="container", role="agent", ref=container, attempt=self.attempt
         )
 
-    def _keep_config(self) -> None:
+    def _meanwhile(self) -> None:
+        """What can wait until the engine is busy starting, which takes it 200 ms."""
+        import outrig.runner.follow  # noqa: F401, PLC0415 - what comes next
+
         text = toml.text(cascade.as_table(self.order.config))
         file.replace(f"{self.held.directory}/{places.CONFIG}", text.encode())
