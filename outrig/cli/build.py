@@ -53,7 +53,9 @@ def build(  # noqa: PLR0917 - one parameter per option, as typer wants them
     global_config: GlobalConfig = None,
     session_root: SessionRoot = None,
 ) -> int:
-    """Build images, those they stand on first; what is there already is not built again.
+    """Build images, those they stand on first.
+
+    What is there already is not built again.
 
     outrig build claude
 

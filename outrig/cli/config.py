@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from outrig.store.layers import Layers
 
 app = typer.Typer(
-    help="Show and check the configuration: defaults, files, OUTRIG_* variables.",
+    help="Show and check the configuration.",
     epilog="Start with: outrig config show --origin",
     no_args_is_help=True,
     rich_markup_mode=None,

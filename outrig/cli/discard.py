@@ -45,7 +45,9 @@ def discard(  # noqa: PLR0917 - one parameter per option, as typer wants them
     session_root: SessionRoot = None,
     global_config: GlobalConfig = None,
 ) -> int:
-    """Remove sessions and everything that outrig wrote for them; what you put there is kept.
+    """Remove sessions and what outrig wrote for them.
+
+    What you put there is kept.
 
     outrig discard @last
 

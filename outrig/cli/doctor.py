@@ -35,7 +35,9 @@ def doctor(
         Path | None, typer.Option("--global-config", help="Use this file in place of your own.")
     ] = None,
 ) -> int:
-    """Look at everything that outrig needs, and say what helps; exit 1 if something is wrong.
+    """Check everything that outrig needs, and say what helps.
+
+    Exit 1 if something is wrong.
 
     outrig doctor --fix
 

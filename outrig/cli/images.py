@@ -22,7 +22,7 @@ def images(
     global_config: GlobalConfig = None,
     session_root: SessionRoot = None,
 ) -> int:
-    """List the images of the configuration and those that outrig has built.
+    """List configured and built images.
 
     outrig images
 

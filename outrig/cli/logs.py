@@ -55,7 +55,9 @@ def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
     session_root: SessionRoot = None,
     global_config: GlobalConfig = None,
 ) -> int:
-    """Print what a session said: exact bytes to a file or pipe, harmless text to a terminal.
+    """Print what a session said.
+
+    Exact bytes to a file or pipe, harmless text to a terminal.
 
     outrig logs -f --tail 20
 

@@ -143,7 +143,9 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say each step.")] = False,
 ) -> int:
-    """Run a command or an agent in a container, record it, exit with its own code.
+    """Run a command or an agent in a container and record it.
+
+    The exit code is its own.
 
     outrig run -- make test
 
