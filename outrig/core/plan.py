@@ -12,7 +12,7 @@ from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core import identity, mounts, naming, network
-from outrig.core.agents import agent_argv
+from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
 from outrig.errors import MountError, UsageError
 
@@ -198,6 +198,11 @@ def _command(request: Request, name: str | None, agent: AgentConfig | None) -> t
         raise UsageError(
             f'agent "{name}" has no `{key}`',
             hint=f"set it in [agents.{name}], or give a prompt with -p",
+        )
+    if prompt is not None and not any(PROMPT in word for word in argv):
+        raise UsageError(
+            f'agent "{name}" has no {PROMPT} in its `command`, so the prompt would be lost',
+            hint=f"put {PROMPT} where it belongs in [agents.{name}] command",
         )
     return agent_argv(agent, prompt, request.words)
 

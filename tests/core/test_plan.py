@@ -100,6 +100,12 @@ def test_the_default_agent_runs_when_nothing_else_is_said():
             "no `interactive`",
             "-p",
         ),
+        (
+            PROMPTED,
+            {"agents": {"bot": AgentConfig(command=("bot", "--go"))}},
+            "the prompt would be lost",
+            "[agents.bot]",
+        ),
     ],
 )
 def test_nothing_sensible_to_run(request_, settings, message, hint):
