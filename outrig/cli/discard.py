@@ -111,7 +111,7 @@ def _ask(doomed: Sequence[Doomed]) -> None:
             hint="to remove without being asked: outrig discard -y ID",
         )
     for one in doomed:
-        report.say_line(one_line(_words(one)))
+        report.say_line("  ".join(map(one_line, _words(one))))
     many = f"these {len(doomed)} sessions" if len(doomed) > 1 else "this session"
     sys.stderr.write(f"Remove {many}? [y/N] ")
     sys.stderr.flush()
@@ -119,13 +119,13 @@ def _ask(doomed: Sequence[Doomed]) -> None:
         raise OutrigError("nothing was removed")
 
 
-def _words(doomed: Doomed) -> str:
+def _words(doomed: Doomed) -> tuple[str, ...]:
     session = doomed.session
     if session is None:
-        return f"{doomed.id}  unreadable record  {doomed.directory}"
+        return doomed.id, "unreadable record", str(doomed.directory)
     facts = (session.id, session.status, span(session, datetime.now(UTC)), session.image)
-    containers = [f"container {item['ref']}" for item in session.resources if item.get("ref")]
-    return "  ".join([*facts, title(session), str(doomed.directory), *containers])
+    containers = (f"container {item['ref']}" for item in session.resources if item.get("ref"))
+    return (*facts, title(session), str(doomed.directory), *containers)
 
 
 def _kept(kept: Kept) -> str:

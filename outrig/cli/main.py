@@ -112,6 +112,8 @@ def _remember_json(command: Callable[..., Any]) -> Callable[..., Any]:
         except OutrigError as error:
             error.as_json = bool(kwargs.get("as_json", False))
             raise
+        except BrokenPipeError as error:
+            raise report.StdoutClosedError from error
 
     return acting
 

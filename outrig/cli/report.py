@@ -28,6 +28,10 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 
+class StdoutClosedError(Exception):
+    """A BrokenPipeError of a command; typer would turn that one into exit code 1 on its own."""
+
+
 def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int:
     """Run `act` and return the exit code of the process. Typer's own errors are explained too."""
     import typer
@@ -44,7 +48,7 @@ def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int
         return fail(command, words, as_json=wants_json(argv))
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, StdoutClosedError):
         _give_up_stdout()
         return EXIT_BROKEN_PIPE
     return code if isinstance(code, int) else 0
@@ -53,7 +57,7 @@ def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int
 def fail(command: str | None, error: OutrigError, *, as_json: bool) -> int:
     """Say what happened and what to do next; return the exit code."""
     if as_json:
-        shown = json.dumps({"error": as_object(error)}, ensure_ascii=False)
+        shown = json.dumps({"error": as_object(error)})
     else:
         shown = f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
     say_line(shown if as_json else safe(shown))
