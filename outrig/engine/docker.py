@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from outrig.core.engine import Container, Exit, Facts, Image, Locality, Mount, Seen
 
 START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
-REMOVE_SECONDS = 120.0
+REMOVE_SECONDS = 120.0  # a large layer on a slow disk
+BUSY_SECONDS = 30.0  # for a file system that is busy, or somebody else who is removing it
 PAUSE_SECONDS = 0.05
 
 
@@ -170,7 +171,7 @@ class DockerEngine:
 
     def remove(self, ref: Ref) -> None:
         self._forget(ref.id)
-        deadline = time.monotonic() + REMOVE_SECONDS
+        deadline = time.monotonic() + BUSY_SECONDS
         query = {"force": "1", "v": "1"}
         while True:
             with slot(self._slots):

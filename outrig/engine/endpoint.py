@@ -210,12 +210,15 @@ def usual_sockets(env: Mapping[str, str], home: Path) -> Iterator[str]:
 
 
 def _usual(env: Mapping[str, str], home: Path) -> Endpoint:
-    tried = []
+    tried: list[EngineUnreachableError] = []
+    known: set[tuple[int, int]] = set()  # /var/run is /run on most machines
     for path in usual_sockets(env, home):
         endpoint = Endpoint(url=f"unix://{path}", origin="usual socket", path=path)
         try:
-            if not stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 - on the hot path
+            seen = os.stat(path)  # noqa: PTH116 - on the hot path
+            if not stat.S_ISSOCK(seen.st_mode) or (seen.st_dev, seen.st_ino) in known:
                 continue
+            known.add((seen.st_dev, seen.st_ino))
             endpoint.dial().close()
         except FileNotFoundError:
             continue

@@ -42,18 +42,22 @@ def probe(wire: Wire, cache: Path, image: str, *, labels: Mapping[str, str]) -> 
         try:
             with archive.helper(wire, image, labels=labels, mounts=[mount]) as container:
                 read = archive.read_file(wire, container, f"{SEEN_AT}/nonce")
-        except (MountError, EngineError) as error:
+            found = _judged(wire, seen=read == nonce.encode())
+        except MountError as error:
             found = Locality(local=False, why=error.message)
-        else:
-            seen = read == nonce.encode()
-            why = "sees a file that was just written" if seen else "sees other files than we do"
-            found = Locality(local=seen, why=f"the engine at {wire.endpoint.url} {why}")
+        except EngineError as error:  # says nothing of files, and may be another tomorrow
+            return Locality(local=False, why=error.message)
     finally:
         (folder / "nonce").unlink(missing_ok=True)
         folder.rmdir()
     value = {"local": found.local, "why": found.why}
     learned.remember(cache, _subject(wire), incarnation(wire), value)
     return found
+
+
+def _judged(wire: Wire, *, seen: bool) -> Locality:
+    why = "sees a file that was just written" if seen else "sees other files than we do"
+    return Locality(local=seen, why=f"the engine at {wire.endpoint.url} {why}")
 
 
 def _subject(wire: Wire) -> str:
