@@ -23,25 +23,48 @@ if TYPE_CHECKING:
 
 
 class Door(NamedTuple):
-    """Where a command lives. `options` goes to the parser as context settings."""
+    """Where a command lives, and its first sentence, so that --help need not load it."""
 
     name: str
     module: str
     function: str
+    summary: str
     alias: str | None = None
     group: bool = False
 
 
 DOORS = (
-    Door("run", "outrig.cli.run", "run"),
-    Door("ls", "outrig.cli.ls", "ls", alias="ps"),
-    Door("show", "outrig.cli.show", "show", alias="inspect"),
-    Door("logs", "outrig.cli.logs", "logs"),
-    Door("discard", "outrig.cli.discard", "discard", alias="rm"),
-    Door("build", "outrig.cli.build", "build"),
-    Door("images", "outrig.cli.images", "images"),
-    Door("config", "outrig.cli.config", "app", group=True),
-    Door("doctor", "outrig.cli.doctor", "doctor"),
+    Door(
+        "run",
+        "outrig.cli.run",
+        "run",
+        "Run a command or an agent in a container and record it.",
+    ),
+    Door("ls", "outrig.cli.ls", "ls", "List sessions, the newest first.", alias="ps"),
+    Door(
+        "show",
+        "outrig.cli.show",
+        "show",
+        "Show everything that is recorded of a session.",
+        alias="inspect",
+    ),
+    Door("logs", "outrig.cli.logs", "logs", "Print what a session said."),
+    Door(
+        "discard",
+        "outrig.cli.discard",
+        "discard",
+        "Remove sessions and what outrig wrote for them.",
+        alias="rm",
+    ),
+    Door("build", "outrig.cli.build", "build", "Build images, those they stand on first."),
+    Door("images", "outrig.cli.images", "images", "List configured and built images."),
+    Door("config", "outrig.cli.config", "app", "Show and check the configuration.", group=True),
+    Door(
+        "doctor",
+        "outrig.cli.doctor",
+        "doctor",
+        "Check everything that outrig needs, and say what helps.",
+    ),
 )
 # Options of `run` end at the first word of the command, which keeps its own options.
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -58,7 +81,8 @@ def entry() -> None:
 def main(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     command = _canonical(argv[0]) if argv else None
-    app = build_app(command if "_OUTRIG_COMPLETE" not in os.environ else None)
+    completing = "_OUTRIG_COMPLETE" in os.environ
+    app = build_app(command) if command or completing else overview()
 
     def act() -> Any:
         return app(args=argv or ["--help"], prog_name="outrig", standalone_mode=False)
@@ -68,6 +92,22 @@ def main(argv: list[str]) -> int:
 
 def build_app(command: str | None) -> typer.Typer:
     """The application with one command, or with all of them when none is named."""
+    app = _bare()
+    for door in DOORS:
+        if command is None or door.name == command:
+            _register(app, door)
+    return app
+
+
+def overview() -> typer.Typer:
+    """The application with the name and first sentence of each command: --help, --version."""
+    app = _bare()
+    for door in DOORS:
+        app.command(door.name, help=door.summary)(_not_loaded)
+    return app
+
+
+def _bare() -> typer.Typer:
     app = typer.Typer(
         name="outrig",
         help="Run any coding agent, or any command, in a container; keep a truthful record of it.",
@@ -77,10 +117,11 @@ def build_app(command: str | None) -> typer.Typer:
         context_settings=SETTINGS,
     )
     app.callback()(_root)
-    for door in DOORS:
-        if command is None or door.name == command:
-            _register(app, door)
     return app
+
+
+def _not_loaded() -> None:
+    """Stands for a command in the overview, where none can be called."""
 
 
 def _canonical(word: str) -> str | None:

@@ -1,0 +1,36 @@
+"""How long a command takes before it does anything, against importing typer alone.
+
+python -m tests.bench.startup        target: each at most 1.3 times `import typer`
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from outrig.store.sessions import SessionStore
+from tests import records
+from tests.bench.timing import OUTRIG, medians
+
+TARGET = 1.3
+ROUNDS = 21
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as home:
+        env = {"HOME": home, "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""}
+        records.done(SessionStore(Path(home) / ".local/share/outrig/sessions"))
+        commands = {
+            "import typer": (sys.executable, "-P", "-c", "import typer"),
+            **{name: (*OUTRIG, name) for name in ("--version", "--help", "ls", "show")},
+        }
+        found = medians(commands, rounds=ROUNDS, env=env)
+    base = found["import typer"]
+    for name, median in found.items():
+        sys.stdout.write(f"{name:<14} {median:7.1f} ms   {median / base:.2f}\n")
+    return int(max(found.values()) > base * TARGET)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
