@@ -15,7 +15,7 @@ from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT
 from outrig.engine import learned
 from outrig.engine.container import bind
 from outrig.engine.failure import NOT_FOUND, refusal
-from outrig.engine.wire import BAD, Answer
+from outrig.engine.line import BAD, Answer
 from outrig.errors import EngineError
 
 if TYPE_CHECKING:

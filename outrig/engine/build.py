@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from outrig.engine import images
 from outrig.engine.credentials import for_build
 from outrig.engine.failure import refusal
+from outrig.engine.line import Answer
 from outrig.engine.progress import Transfer, events
-from outrig.engine.wire import Answer
 from outrig.errors import BaseImageError, BuildError, EngineUnreachableError
 
 if TYPE_CHECKING:

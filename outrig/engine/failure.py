@@ -22,7 +22,7 @@ from outrig.errors import (
 )
 
 if TYPE_CHECKING:
-    from outrig.engine.wire import Answer
+    from outrig.engine.line import Answer
 
 NOT_FOUND = 404
 CONFLICT = 409

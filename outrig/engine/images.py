@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Image
 from outrig.engine.failure import NOT_FOUND, refusal
-from outrig.engine.wire import Answer
+from outrig.engine.line import Answer
 from outrig.errors import EngineError
 
 if TYPE_CHECKING:

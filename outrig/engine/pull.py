@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from outrig.engine import images
 from outrig.engine.credentials import for_pull
 from outrig.engine.failure import NOT_FOUND
+from outrig.engine.line import Answer
 from outrig.engine.progress import Transfer, events
-from outrig.engine.wire import Answer
 from outrig.errors import ImageMissingError
 
 if TYPE_CHECKING:

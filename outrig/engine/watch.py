@@ -16,14 +16,15 @@ from outrig.core.frozen import replace
 from outrig.engine.container import read_exit
 from outrig.engine.facts import incarnation
 from outrig.engine.failure import refusal
-from outrig.engine.wire import SECONDS
+from outrig.engine.line import SECONDS
 from outrig.errors import EngineUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outrig.core.engine import Exit
-    from outrig.engine.wire import Head, Line, Query, Wire
+    from outrig.engine.line import Head, Line
+    from outrig.engine.wire import Query, Wire
 
 RETURN_SECONDS = 30.0  # how long a daemon may take to come back
 PAUSE_SECONDS = 0.2

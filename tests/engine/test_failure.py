@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.engine.failure import gone, init_complaint, refusal
-from outrig.engine.wire import Answer
+from outrig.engine.line import Answer
 from outrig.errors import (
     CommandNotExecutableError,
     CommandNotFoundError,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.engine.endpoint import Endpoint
-from outrig.engine.wire import Line, Wire, quote
+from outrig.engine.line import Line
+from outrig.engine.wire import Wire, quote
 from outrig.errors import EngineError, EngineUnreachableError
 
 if TYPE_CHECKING:
