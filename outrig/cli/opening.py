@@ -12,7 +12,7 @@ from outrig.cli import report
 from outrig.cli.completion import complete_session
 from outrig.core.terminal import one_line
 from outrig.errors import UsageError
-from outrig.store import config, finding
+from outrig.store import config
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def session(
     global_config: Path | None = None,
 ) -> Found:
     """The one session that is meant. With --session-dir no config is opened."""
+    from outrig.store import finding
+
     if session_dir is None:
         return finding.open_session(
             store(session_root, global_config), "@last" if query is None else query

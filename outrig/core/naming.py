@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-ID_PATTERN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}", re.ASCII)
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+# Compiled when a name is looked at: `ls` only ever looks at ids.
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
+
+_ID_LENGTH = len("yyyymmddTHHMMSS-rrrr")
+_HEX = frozenset("0123456789abcdef")
 
 LABEL_SESSION = "org.outrig.session"
 LABEL_ROOT = "org.outrig.root"
@@ -20,12 +23,19 @@ LABEL_ROLE = "org.outrig.role"
 
 def is_id(text: str) -> bool:
     """Whether `text` is shaped like a session id, `yyyymmddTHHMMSS-rrrr`."""
-    return ID_PATTERN.fullmatch(text) is not None
+    return (
+        len(text) == _ID_LENGTH
+        and text.isascii()
+        and text[8] == "T"
+        and text[15] == "-"
+        and (text[:8] + text[9:15]).isdecimal()
+        and _HEX.issuperset(text[16:])
+    )
 
 
 def is_name(text: str) -> bool:
     """Whether a user may give a session this name: never one shaped like an id."""
-    return NAME_PATTERN.fullmatch(text) is not None and not is_id(text)
+    return re.fullmatch(NAME_PATTERN, text) is not None and not is_id(text)
 
 
 def session_id(moment: datetime, digits: int) -> str:

@@ -14,7 +14,6 @@ Ids and names are looked up by the store; here is what needs no disk.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from outrig.errors import UsageError
@@ -22,7 +21,8 @@ from outrig.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LAST = re.compile(r"@last(?:~(\d{1,9}))?", re.ASCII)
+_LAST = "@last"
+_MOST_DIGITS = 9
 
 
 def steps_back(query: str) -> int | None:
@@ -34,12 +34,18 @@ def steps_back(query: str) -> int | None:
         raise UsageError("an empty session name", hint="outrig ls")
     if not query.startswith("@"):
         return None
-    found = _LAST.fullmatch(query)
-    if not found:
+    if query == _LAST:
+        return 0
+    number = query.removeprefix(f"{_LAST}~")
+    if (
+        number == query
+        or len(number) > _MOST_DIGITS
+        or not (number.isascii() and number.isdecimal())
+    ):
         raise UsageError(
             f"{query!r} is not understood", hint="@last is the newest, @last~1 the one before"
         )
-    return int(found[1] or 0)
+    return int(number)
 
 
 def candidates(query: str, ids: Iterable[str]) -> list[str]:

@@ -12,7 +12,6 @@ moved along.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +28,6 @@ UNFINISHED = ("planned", "preparing", "running")
 TERMINAL = ("completed", "failed", "timeout", "stopped", "lost")
 FILE = "session.json"
 
-_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)$", re.ASCII
-)
-
 
 def time_text(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds and `Z`."""
@@ -44,14 +39,11 @@ def parse_time(text: object) -> datetime | None:
 
     None when the field is absent or is not a time.
     """
-    found = _TIME.match(text) if isinstance(text, str) else None
-    if not found:
-        return None
-    day, clock, fraction, zone = found.groups()
-    micro = (fraction or "0")[:6].ljust(6, "0")
-    zone = "+00:00" if zone in "Zz" else zone
+    if not isinstance(text, str) or text[10:11] not in {"T", "t", " "} or text[16:17] != ":":
+        return None  # a date alone, or a spelling that only fromisoformat() knows
     try:
-        return datetime.fromisoformat(f"{day}T{clock}.{micro}{zone}").astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper())
+        return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
 

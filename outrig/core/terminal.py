@@ -10,6 +10,7 @@ UTF-8 become U+FFFD, which also disarms raw C1 bytes.
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 
 COLOUR_OFF = "\x1b[0m"
@@ -17,7 +18,7 @@ COLOUR_OFF = "\x1b[0m"
 _HELD_AT_MOST = 4096  # characters of an unfinished sequence kept back for the next chunk
 
 # One sequence or one control character; the groups say what becomes of it.
-_UNWANTED = re.compile(
+_UNWANTED = (
     r"(?P<colour>\x1b\[[0-9;:]{0,64}m)"
     r"|\x1b\[[0-?]*[ -/]*[@-~]?"  # CSI
     r"|\x1b[\]PX^_][^\x07\x18\x1a\x1b\x9c\n]*(?:\x07|\x9c|\x1b\\)?"  # OSC, DCS, SOS, PM, APC
@@ -26,20 +27,19 @@ _UNWANTED = re.compile(
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 # A sequence that the end of a chunk may have cut in two.
-_UNFINISHED = re.compile(
-    r"(?:\x1b(?:[ -/]*|\[[0-?]*[ -/]*|[\]PX^_][^\x07\x18\x1a\x1b\x9c\n]*\x1b?)|\r)\Z"
-)
-_BLANK = re.compile(r"[\s\u0085\u2028\u2029]+")
+_UNFINISHED = r"(?:\x1b(?:[ -/]*|\[[0-?]*[ -/]*|[\]PX^_][^\x07\x18\x1a\x1b\x9c\n]*\x1b?)|\r)\Z"
 
 
 def safe(text: str) -> str:
     """Text of several lines, harmless on a terminal."""
-    return _UNWANTED.sub(_keep, text)
+    return _compiled(_UNWANTED).sub(_keep, text)
 
 
 def one_line(text: str) -> str:
     """Metadata in one line: no colour, no line breaks, runs of white space as one space."""
-    return _BLANK.sub(" ", _UNWANTED.sub(_keep_text, text)).strip()
+    if not (text.isascii() and text.isprintable()):
+        text = _compiled(_UNWANTED).sub(_keep_text, text)
+    return " ".join(text.split())
 
 
 class Sanitizer:
@@ -54,7 +54,7 @@ class Sanitizer:
         """What may be shown of everything so far; an unfinished sequence waits for its rest."""
         text = self._held + self._decoder.decode(data)
         self._held = ""
-        cut = _UNFINISHED.search(text, max(0, len(text) - _HELD_AT_MOST))
+        cut = _compiled(_UNFINISHED).search(text, max(0, len(text) - _HELD_AT_MOST))
         if cut:
             self._held = text[cut.start() :]
             text = text[: cut.start()]
@@ -70,6 +70,12 @@ class Sanitizer:
         shown = safe(text)
         self._coloured = self._coloured or "\x1b" in shown
         return shown
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Only when needed: compiling takes a millisecond, and most metadata is plain."""
+    return re.compile(pattern)
 
 
 def _keep(found: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.errors import ConfigError
-from outrig.store import places, toml
+from outrig.store import places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +45,8 @@ def session_root(
         data = read(file, must_exist=file == named)
         if data is None or not (KEY.encode() in data or b"\\" in data):
             continue  # a key can be spelled with escapes, hence the backslash
+        from outrig.store import toml  # noqa: PLC0415 - rare, and a millisecond
+
         value = toml.parse(data, str(file)).get(KEY)
         if isinstance(value, str) and value:
             return _absolute(value, file.parent, env)
