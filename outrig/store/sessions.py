@@ -185,7 +185,8 @@ class SessionStore:
             if not _is_young(session) and not self.attended(session):
                 skip(session, str(error))
         except UnreadableError as error:
-            skip(session, str(error))
+            if self.exists(session):  # else it was discarded since the names were read
+                skip(session, str(error))
         return None
 
 

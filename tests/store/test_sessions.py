@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -210,6 +211,15 @@ def test_a_session_that_is_being_made_is_not_named(store):
     assert skipped(store) == {}
     attendance.close()
     assert skipped(store) == {"20260501T134412-cccc": "no session.json"}
+
+
+def test_one_that_is_discarded_while_it_is_listed_is_not_named(store):
+    first = records.done(store)
+    last = records.done(store, at=records.NOON + timedelta(seconds=5))
+    listing = store.every(lambda one, why: pytest.fail(f"{one}: {why}"))
+    assert next(listing).id == last.id
+    shutil.rmtree(store.directory(first.id))
+    assert list(listing) == []
 
 
 # ---------------------------------------------------------------- killed, and many at once
