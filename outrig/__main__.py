@@ -1,5 +1,5 @@
 """`python -m outrig` is `outrig`."""
 
-from outrig.cli.main import entry
+from outrig.cli.entry import entry
 
 entry()

@@ -1,4 +1,4 @@
-"""The front door: which commands there are, and entry(), which the `outrig` script calls.
+"""The front door: which commands there are, and main(), which runs a command line.
 
 Only the command that was asked for is loaded: `outrig ls` must not pay for `run`. The table is
 the order of `outrig --help`.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -71,11 +70,6 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 RUN_SETTINGS = {**SETTINGS, "allow_interspersed_args": False}
 
 EPILOG = "Start with: outrig doctor, then outrig run -- COMMAND; then outrig ls."
-
-
-def entry() -> None:
-    """The `outrig` program."""
-    sys.exit(main(sys.argv[1:]))
 
 
 def main(argv: list[str]) -> int:

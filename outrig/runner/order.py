@@ -54,6 +54,17 @@ class Sources:
 
 def draw_up(request: Request, env_flags: tuple[str, ...], where: Sources, tty: Terminal) -> Order:
     """Read and decide. Raises UsageError, ConfigError, MountError or WorkspaceError."""
+    with committer.Question(where.env) as committing:
+        return _drawn_up(request, env_flags, where, tty, committing)
+
+
+def _drawn_up(
+    request: Request,
+    env_flags: tuple[str, ...],
+    where: Sources,
+    tty: Terminal,
+    committing: committer.Question,
+) -> Order:
     home = places.home(where.env)
     found = layers.read(
         env=where.env,
@@ -81,7 +92,7 @@ def draw_up(request: Request, env_flags: tuple[str, ...], where: Sources, tty: T
         confined=resolved.confined,
         values=asked.values,
         host_env=where.env,
-        committer=committer.identity(where.env),
+        committer=committing.identity(),
         home=home,
         warnings=(*resolved.warnings, *asked.notices),
     )

@@ -6,46 +6,72 @@ configuration only and from the root directory: nothing that a repository says i
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import TYPE_CHECKING
+import subprocess
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PASSED = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL")
+_ARGV = (
+    *("git", "config", "--global", "--includes", "-z"),
+    *("--get-regexp", r"^user\.(name|email)$"),
+)
+
+
+class Question:
+    """Asked when it is made, answered when somebody wants to know: git runs meanwhile.
+
+    A context manager, so that git is waited for even when nobody wants to know any more.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        clean = {name: env[name] for name in _PASSED if name in env}
+        clean |= {"PATH": env.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+        self._git: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(FileNotFoundError):  # no git, no identity
+            self._git = subprocess.Popen(
+                _ARGV,
+                env=clean,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._git is not None:
+            self._git.communicate()
+
+    def identity(self) -> dict[str, str]:
+        """GIT_AUTHOR_* and GIT_COMMITTER_*; empty where the user has no identity."""
+        configured = self._configured()
+        found: dict[str, str] = {}
+        for role in ("AUTHOR", "COMMITTER"):
+            for field in ("NAME", "EMAIL"):
+                value = self._env.get(f"GIT_{role}_{field}") or configured.get(
+                    f"user.{field.lower()}"
+                )
+                if value:
+                    found[f"GIT_{role}_{field}"] = value
+        return found
+
+    def _configured(self) -> dict[str, str]:
+        if self._git is None:
+            return {}
+        said, _ = self._git.communicate()
+        self._git = None
+        pairs = (entry.partition("\n") for entry in said.decode("utf-8", "replace").split("\0"))
+        return {name: value for name, _, value in pairs if name}
 
 
 def identity(env: Mapping[str, str]) -> dict[str, str]:
-    """GIT_AUTHOR_* and GIT_COMMITTER_* for a session; empty where the user has no identity."""
-    configured = _configured(env)
-    found: dict[str, str] = {}
-    for role in ("AUTHOR", "COMMITTER"):
-        for field in ("NAME", "EMAIL"):
-            value = env.get(f"GIT_{role}_{field}") or configured.get(f"user.{field.lower()}")
-            if value:
-                found[f"GIT_{role}_{field}"] = value
-    return found
-
-
-def _configured(env: Mapping[str, str]) -> dict[str, str]:
-    import subprocess  # noqa: PLC0415 - 15 ms that `outrig ls` never pays
-
-    clean = {name: env[name] for name in _PASSED if name in env}
-    clean |= {"PATH": env.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
-    argv = (
-        "git",
-        "config",
-        "--global",
-        "--includes",
-        "-z",
-        "--get-regexp",
-        r"^user\.(name|email)$",
-    )
-    try:
-        done = subprocess.run(
-            argv, env=clean, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-    except FileNotFoundError:
-        return {}
-    pairs = (entry.partition("\n") for entry in done.stdout.decode("utf-8", "replace").split("\0"))
-    return {name: value for name, _, value in pairs if name}
+    """Ask and wait for the answer."""
+    with Question(env) as question:
+        return question.identity()

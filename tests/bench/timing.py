@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).resolve().parents[2]
 # What the installed `outrig` script does, with the sources of this tree.
-OUTRIG = (sys.executable, "-P", "-c", "import sys; from outrig.cli.main import entry; entry()")
+OUTRIG = (sys.executable, "-P", "-c", "import sys; from outrig.cli.entry import entry; entry()")
 
 
 def medians(
