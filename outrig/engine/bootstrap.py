@@ -7,10 +7,12 @@ added to the image: what this machine reaches through them, builds on the image 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,18 +117,22 @@ def _output(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,  # so that all of it can be ended, and only by us
     )
     said: list[str] = []
     listener = threading.Thread(target=_listen, args=(process, said, show), daemon=True)
+    listener.start()
     try:
-        listener.start()
         assert process.stdout
         while piece := process.stdout.read1(PIECE):  # type: ignore[attr-defined]
             yield piece
         code = process.wait()
-        listener.join()
     finally:
         _end(process)
+        listener.join()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
     if code:
         raise BuildError("\n  ".join((f"mmdebstrap failed with exit code {code}:", *said[-SAID:])))
 
@@ -141,8 +147,7 @@ def _listen(process: Popen[bytes], said: list[str], show: Callable[[str], None])
 def _end(process: Popen[bytes]) -> None:
     """Nobody reads any more: mmdebstrap takes down its mounts and directory when told to stop."""
     if process.poll() is None:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
+        with contextlib.suppress(ProcessLookupError):  # a child that missed it holds our pipes
+            os.killpg(process.pid, signal.SIGKILL)

@@ -53,7 +53,7 @@ def build(
         "forcerm": "1",
     }
     with wire.stream(
-        "POST", "/build", query=query, body=context, headers=for_build(), seconds=None
+        "POST", "/build", query=query, body=context, headers=for_build(show), seconds=None
     ) as (head, body):
         if head.status >= 400:  # noqa: PLR2004 - HTTP's own bound
             said = Answer(status=head.status, headers=head.headers, body=b"".join(body))
