@@ -64,6 +64,7 @@ class Script:
     line_breaks: bool = False  # after what it says, the line breaks instead of ending
     runs_until: str | None = None  # the signal that ends it; None: it ends by itself
     refuses_create: OutrigError | None = None
+    refuses_build: OutrigError | None = None
     refuses_start: OutrigError | None = None
     refuses_remove: OutrigError | None = None
 
@@ -145,6 +146,8 @@ class FakeEngine:
         self.prepared: list[Container] = []
         self.signals: list[str] = []
         self.removed: list[str] = []
+        self.built: list[tuple[str, Mapping[str, str]]] = []
+        self.changes: Sequence[str] = ()
         self.files: dict[str, bytes] = {}
         self._images = {image.reference: image for image in images}
         self._facts = facts
@@ -247,14 +250,18 @@ class FakeEngine:
         no_cache: bool,
         show: Callable[[str], None],
     ) -> Image:
-        for _ in context:
-            pass
+        if self.script.refuses_build:
+            raise self.script.refuses_build
+        assert b"".join(context)
+        self.built.append((tag, build_args))
         show(f"built {tag} of {dockerfile}")
         return self._made(tag)
 
     def import_image(
         self, tag: str, archive: bytes | Iterable[bytes], changes: Sequence[str]
     ) -> Image:
+        assert archive if isinstance(archive, bytes) else b"".join(archive)
+        self.changes = changes
         return self._made(tag)
 
     def read_files(self, image: Image, paths: Sequence[str]) -> Mapping[str, bytes | None]:
