@@ -42,23 +42,28 @@ def terminal() -> Terminal:
     )
 
 
-def hold_standard_streams() -> None:
-    """Open what the caller closed: else the next file we open would become our stdout."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+def _at_its_own_pace(descriptor: int) -> int:
+    """A terminal opened once more, non-blocking: it polls writable with room for one byte.
+
+    The mode of what we were given is shared with the shell, and stays as it is.
+    """
+    if not os.isatty(descriptor):
+        return descriptor
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        return os.open(os.ttyname(descriptor), flags)
+    except OSError:  # a terminal of another mount namespace has no name here
+        return descriptor
 
 
 class Spout:
     """An outlet onto a descriptor: never more at once than fits without waiting."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self._descriptor = _at_its_own_pace(descriptor)
         mode = os.fstat(descriptor).st_mode
-        never_waits = stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(descriptor))
-        self._most = None if never_waits else ATOMIC
+        never_waits = stat.S_ISREG(mode) or stat.S_ISCHR(mode)
+        self._most = None if never_waits and not os.isatty(descriptor) else ATOMIC
 
     def fileno(self) -> int:
         return self._descriptor

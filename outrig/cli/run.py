@@ -29,7 +29,7 @@ from outrig.store import file, places, toml
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from outrig.core.layer import Layer
     from outrig.core.session import Session
@@ -153,50 +153,52 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
 
     Look back with `outrig ls` and `outrig logs`.
     """
-    cwd = Path.cwd()
-    asked = Asked(
-        request=Request(
-            words=tuple(words or ()),
-            agent=agent,
-            prompt=_prompt(prompt, prompt_file),
-            image=image,
-            volumes=tuple(volume or ()),
-            workdir=workdir,
-            name=name,
-            labels=_labels(label or ()),
-            tty=_one_of(tty, no_tty),
-            interactive=interactive,
-            no_stdin=no_stdin,
-            capture=as_json,
-        ),
-        env=tuple(env or ()),
-        sources=Sources(
-            env=os.environ,
-            cwd=cwd,
-            flags=_flags(
-                cwd,
-                {
-                    "run.user": user,
-                    "run.entrypoint": entrypoint,
-                    "limits.memory": memory,
-                    "limits.cpus": cpus,
-                    "limits.pids": pids,
-                    "limits.wall": timeout,
-                    "network.mode": network,
-                    "session-root": str(session_root) if session_root else None,
-                },
+    _check_result(result)
+    with _handing_out(result, as_json=as_json):
+        cwd = _cwd()
+        asked = Asked(
+            request=Request(
+                words=tuple(words or ()),
+                agent=agent,
+                prompt=_prompt(prompt, prompt_file),
+                image=image,
+                volumes=tuple(volume or ()),
+                workdir=workdir,
+                name=name,
+                labels=_labels(label or ()),
+                tty=_one_of(tty, no_tty),
+                interactive=interactive,
+                no_stdin=no_stdin,
+                capture=as_json,
             ),
-            config=config,
-            global_config=global_config,
-            skip_global=session_root is not None,
-        ),
-        session_dir=session_dir,
-        as_json=as_json,
-        verbose=verbose,
-    )
-    if dry_run:
-        return _print_plan(asked)
-    return _run(asked, result)
+            env=tuple(env or ()),
+            sources=Sources(
+                env=os.environ,
+                cwd=cwd,
+                flags=_flags(
+                    cwd,
+                    {
+                        "run.user": user,
+                        "run.entrypoint": entrypoint,
+                        "limits.memory": memory,
+                        "limits.cpus": cpus,
+                        "limits.pids": pids,
+                        "limits.wall": timeout,
+                        "network.mode": network,
+                        "session-root": str(session_root) if session_root else None,
+                    },
+                ),
+                config=config,
+                global_config=global_config,
+                skip_global=session_root is not None,
+            ),
+            session_dir=session_dir,
+            as_json=as_json,
+            verbose=verbose,
+        )
+        if dry_run:
+            return _print_plan(asked)
+        return _run(asked, result)
 
 
 @frozen
@@ -267,21 +269,31 @@ def _flags(cwd: Path, given: Mapping[str, str | None]) -> Layer:
 # ---------------------------------------------------------------- act
 
 
-def _run(asked: Asked, result: Path | None) -> int:
-    """Launch and follow; the record goes where it was asked for, also when it failed."""
-    _check_result(result)
+@contextlib.contextmanager
+def _handing_out(result: Path | None, *, as_json: bool) -> Iterator[None]:
+    """A failure, or the record that it ended, goes where it was asked for."""
     try:
-        session = _session(asked)
+        yield
     except OutrigError as error:
-        record = _record_of(error)
+        record = error.record
         _hand_out(record or {"error": report.as_object(error)}, result, None)
-        if asked.as_json and record:
+        if as_json and record:
             print_json(record)
         raise
+
+
+def _run(asked: Asked, result: Path | None) -> int:
+    """Launch and follow; hand out the record."""
+    try:
+        session = _session(asked)
     except CancelledError as stop:
         report.notice(f"ended by signal {stop.number} before the command had started")
+        if stop.record:
+            _hand_out(stop.record, result, None)
+            if asked.as_json:
+                print_json(stop.record)
         return 128 + stop.number
-    _hand_out(dict(session.fields), result, session.id)
+    _hand_out(session.fields, result, session.id)
     if asked.as_json:
         print_json(session.fields)
     elif os.isatty(2):
@@ -356,6 +368,13 @@ def print_json(value: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the working directory does not exist any more", hint="cd /") from error
+
+
 def _check_result(result: Path | None) -> None:
     """Before anything runs: a result that cannot be written would be found out hours later."""
     if result is not None and not os.access(result.absolute().parent, os.W_OK):
@@ -371,10 +390,6 @@ def _hand_out(value: Mapping[str, Any], result: Path | None, session: str | None
     except OSError as error:
         where = f"; the record is kept: outrig show {session}" if session else ""
         report.notice(f"cannot write --result {result}: {error.strerror}{where}")
-
-
-def _record_of(error: OutrigError) -> dict[str, Any] | None:
-    return dict(error.record) if error.record else None
 
 
 def _last_words(session: Session) -> str:

@@ -6,9 +6,10 @@ off (a build, a pull), `interruptible()` lets the door break it off at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
 
@@ -18,6 +19,7 @@ class CancelledError(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
         self.number = number
+        self.record: Mapping[str, Any] | None = None  # of the session that this ended
 
 
 class Cancel(Protocol):

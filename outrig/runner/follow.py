@@ -91,6 +91,13 @@ def _first_words(run: Launched) -> bytes:
         return log.read(COMPLAINT)
 
 
+def _has_room(outlet: Outlet) -> bool:
+    """Without it a full pipe would hold us in write(), deadlines and signals with us."""
+    poll = select.poll()
+    poll.register(outlet.fileno(), select.POLLOUT)
+    return bool(poll.poll(0))
+
+
 class _Loop:
     """The state of following one session: what waits to be shown, fed and done."""
 
@@ -195,12 +202,13 @@ class _Loop:
             if outlet is None:
                 continue
             try:
-                written = outlet.write(data)
+                written = outlet.write(data) if _has_room(outlet) else 0
             except OSError:
                 self._gone.add(stream)
                 continue
             if written < len(data):
                 self._waiting.appendleft((stream, data[written:]))
+            if not written:
                 return
 
     # ------------------------------------------------------------------ input

@@ -91,6 +91,7 @@ def launch(
             raise
         except CancelledError as stop:
             _end(held, undo, interrupted_early(Intent(kind="signal", signal=stop.number)))
+            stop.record = held.session.fields
             raise
         except BaseException:
             _end(held, undo, never_started("start-failed", exit_code=EXIT_OWN_FAILURE))
