@@ -102,7 +102,7 @@ def test_both_can_be_written_down():
 
 @given(flag=VALUES, configured=VALUES, own=VALUES)
 def test_no_value_of_the_environment_is_in_either(flag, configured, own):
-    agent = AgentConfig(command=("bot",), env={"OWN": own}, env_any_of=("KEY",))
+    agent = AgentConfig(command=("bot", "{prompt}"), env={"OWN": own}, env_any_of=("KEY",))
     config = Config(env={"A": configured, "REF": "${HOSTED}"}, agents={"bot": agent})
     request = Request(agent="bot", prompt="go")
     plan = planned(request, config, (f"FLAG={flag}", "HOSTED"))
