@@ -81,7 +81,9 @@ def read_below(root: Path, file: Path, *, owners: Sequence[int] | None = None) -
     above = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for directory in directories:
-            below = os.open(directory, _ENTER, dir_fd=above)
+            below = _entered(directory, above)
+            if below is None:
+                return None
             os.close(above)
             above = below
         descriptor = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=above)
@@ -100,12 +102,22 @@ def read_below(root: Path, file: Path, *, owners: Sequence[int] | None = None) -
     return data
 
 
+def _entered(directory: str, above: int) -> int | None:
+    """A directory's handle; None where a plain file has its name: nothing is below that."""
+    try:
+        return os.open(directory, _ENTER, dir_fd=above)
+    except NotADirectoryError:  # with O_DIRECTORY this is said of a link too
+        if stat.S_ISLNK(os.stat(directory, dir_fd=above, follow_symlinks=False).st_mode):
+            raise
+        return None
+
+
 def _take(descriptor: int, file: Path) -> tuple[bytes, int]:
     """The bytes of an open file and its owner; closes it."""
     data = b""
     try:
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode) and found.st_rdev != os.stat(os.devnull).st_rdev:
             raise ConfigError(f"{file} is not a regular file")
         while len(data) <= LARGEST and (part := os.read(descriptor, LARGEST + 1)):
             data += part

@@ -163,3 +163,14 @@ def test_the_user_s_own_files_may_be_links(tmp_path):
     (tmp_path / "link").symlink_to("real")
     assert config.read(tmp_path / "link") == b"x"
     assert config.read(tmp_path / "real/below") is None
+
+
+@pytest.mark.parametrize("file", ["a", "a/b"])
+def test_a_plain_file_where_a_directory_would_be_holds_no_config(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("not ours")
+    assert config.read_below(tmp_path, Path("a/b/c.toml")) is None
+
+
+def test_the_null_device_is_an_empty_config() -> None:
+    assert config.read(Path("/dev/null"), must_exist=True) == b""
