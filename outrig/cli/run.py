@@ -1,41 +1,23 @@
-"""`outrig run`: parse, decide, launch, follow, and exit with the agent's own code."""
+"""`outrig run`: its options, and what they ask for. What is then done is in `cli/session.py`.
 
-from __future__ import annotations
+Annotations are real objects here (no `from __future__ import annotations`): typer would compile
+each of a hundred texts twice, 5 ms at every run.
+"""
 
-import contextlib
-import json
 import os
-import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from outrig.cli import report
+from outrig.cli import session as session_
 from outrig.cli.completion import complete_agent, complete_image
-from outrig.cli.console import TerminalConsole, terminal
-from outrig.core import description, quantity
-from outrig.core.ending import EXIT_OWN_FAILURE
-from outrig.core.frozen import frozen
-from outrig.core.layer import flag_layer
+from outrig.core.layer import Layer, flag_layer
 from outrig.core.plan import Request
-from outrig.engine import connect
-from outrig.errors import OutrigError, UsageError
-from outrig.runner.cancel import CancelledError
-from outrig.runner.launch import launch
-from outrig.runner.order import Sources, draw_up
-from outrig.store import file, places, toml
-from outrig.store.sessions import SessionStore
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from outrig.core.layer import Layer
-    from outrig.core.session import Session
-    from outrig.runner.order import Order
-
-_VOLUME = re.compile(r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/")
+from outrig.errors import UsageError
+from outrig.runner.order import Sources
 
 LONGEST_PROMPT = 128 * 1024 - 1  # bytes; the kernel's MAX_ARG_STRLEN counts a NUL at the end
 
@@ -153,10 +135,10 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
 
     Look back with `outrig ls` and `outrig logs`.
     """
-    _check_result(result)
-    with _handing_out(result, as_json=as_json):
+    session_.check_result(result)
+    with session_.handing_out(result, as_json=as_json):
         cwd = _cwd()
-        asked = Asked(
+        asked = session_.Asked(
             request=Request(
                 words=tuple(words or ()),
                 agent=agent,
@@ -197,20 +179,8 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
             verbose=verbose,
         )
         if dry_run:
-            return _print_plan(asked)
-        return _run(asked, result)
-
-
-@frozen
-class Asked:
-    """The command line, parsed."""
-
-    request: Request
-    env: tuple[str, ...]
-    sources: Sources
-    session_dir: Path | None
-    as_json: bool
-    verbose: bool
+            return session_.print_plan(asked)
+        return session_.run(asked, result)
 
 
 # ---------------------------------------------------------------- parse
@@ -266,138 +236,8 @@ def _flags(cwd: Path, given: Mapping[str, str | None]) -> Layer:
     return flag_layer({key: value for key, value in given.items() if value is not None}, str(cwd))
 
 
-# ---------------------------------------------------------------- act
-
-
-@contextlib.contextmanager
-def _handing_out(result: Path | None, *, as_json: bool) -> Iterator[None]:
-    """A failure, or the record that it ended, goes where it was asked for."""
-    try:
-        yield
-    except OutrigError as error:
-        record = error.record
-        _hand_out(record or {"error": report.as_object(error)}, result, None)
-        if as_json and record:
-            print_json(record)
-        raise
-
-
-def _run(asked: Asked, result: Path | None) -> int:
-    """Launch and follow; hand out the record."""
-    try:
-        session = _session(asked)
-    except CancelledError as stop:
-        report.notice(f"ended by signal {stop.number} before the command had started")
-        if stop.record:
-            _hand_out(stop.record, result, None)
-            if asked.as_json:
-                print_json(stop.record)
-        return 128 + stop.number
-    _hand_out(session.fields, result, session.id)
-    if asked.as_json:
-        print_json(session.fields)
-    elif os.isatty(2):
-        report.notice(_last_words(session))
-    return EXIT_OWN_FAILURE if session.exit_code is None else session.exit_code
-
-
-def _session(asked: Asked) -> Session:
-    """From an order to the final record."""
-    order = _order(asked)
-    for notice in order.plan.notices:
-        report.notice(notice)
-    store = SessionStore(session_root(order))
-    engine = connect(
-        order.config.engine,
-        env=order.host_env,
-        home=order.home,
-        cache=places.cache(order.host_env),
-        slots=places.slots(order.host_env),
-        root=store.known_root_id() or "",
-    )
-    with TerminalConsole(show_streams=not asked.as_json) as console:
-        run = launch(
-            order,
-            engine=engine,
-            store=store,
-            session_dir=asked.session_dir,
-            cancel=console,
-            show=report.notice,
-        )
-        if asked.verbose:
-            report.notice(f"session {run.held.id} runs in container {run.container.name}")
-        with contextlib.closing(run.held), console.feeding(order.plan.stdin):
-            from outrig.runner.follow import follow  # loaded while the engine was starting
-
-            return follow(run, console)
-
-
-def _order(asked: Asked) -> Order:
-    first = asked.request.words[0] if asked.request.words else ""
-    if _VOLUME.match(first) and not asked.request.agent:
-        raise UsageError(
-            f'"{first}" looks like a volume, and would be run as a command',
-            hint=f"to mount it: outrig run -v {first} -- COMMAND",
-        )
-    order = draw_up(asked.request, asked.env, asked.sources, terminal())
-    for warning in order.warnings:
-        report.notice(warning)
-    return order
-
-
-def session_root(order: Order) -> Path:
-    configured = order.config.session_root
-    return Path(configured) if configured else places.default_session_root(order.host_env)
-
-
-# ---------------------------------------------------------------- show
-
-
-def _print_plan(asked: Asked) -> int:
-    order = _order(asked)
-    table = description.as_table(order.plan, order.config.images)
-    if asked.as_json:
-        print_json(table)
-    else:
-        sys.stdout.write(toml.text(table))
-    return 0
-
-
-def print_json(value: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
 def _cwd() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError as error:
         raise UsageError("the working directory does not exist any more", hint="cd /") from error
-
-
-def _check_result(result: Path | None) -> None:
-    """Before anything runs: a result that cannot be written would be found out hours later."""
-    if result is not None and not os.access(result.absolute().parent, os.W_OK):
-        raise UsageError(f"--result {result}: its directory does not exist or is not writable")
-
-
-def _hand_out(value: Mapping[str, Any], result: Path | None, session: str | None) -> None:
-    """Write --result whole, by a rename; a failure here must not change the run's exit code."""
-    if result is None:
-        return
-    try:
-        file.write_object(str(result.absolute()), value)
-    except OSError as error:
-        where = f"; the record is kept: outrig show {session}" if session else ""
-        report.notice(f"cannot write --result {result}: {error.strerror}{where}")
-
-
-def _last_words(session: Session) -> str:
-    seconds = 0.0
-    if session.started_at and session.ended_at:
-        seconds = (session.ended_at - session.started_at).total_seconds()
-    code = "" if session.status == "completed" else f" ({session.reason}, exit {session.exit_code})"
-    return (
-        f"{session.id} {session.status}{code} after {quantity.duration_text(round(seconds, 1))}; "
-        f"next: outrig logs {session.id}"
-    )

@@ -83,6 +83,8 @@ def create(
     are the host directories that the session may write. Raises UsageError for a name or a
     directory that is refused, before anything is written; StoreError when the disk refuses.
     """
+    writable = tuple(writable)
+    explicit.refuse_root(store.root, writable)
     if name is not None:
         refuse_name(store, name)
     target = (

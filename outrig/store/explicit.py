@@ -50,6 +50,18 @@ def checked(wanted: Path, *, root: Path, writable: Iterable[Path] = ()) -> Path:
     return path
 
 
+def refuse_root(root: Path, writable: Iterable[Path]) -> None:
+    """Raise UsageError for a session root in a directory that the session may write."""
+    canonical = Path(os.path.realpath(root))
+    for place in map(os.path.realpath, writable):
+        if canonical.is_relative_to(place):
+            raise UsageError(
+                f"the session root {root} lies in {place}, which the session may write: "
+                "it could forge its own record",
+                hint="choose another with --session-root DIR or OUTRIG_SESSION_ROOT",
+            )
+
+
 def _refuse_content(path: Path, wanted: Path) -> None:
     try:
         names = os.listdir(path)

@@ -176,6 +176,20 @@ def test_a_directory_in_or_around_the_session_root_is_refused(store, tmp_path):
     refuse(store, tmp_path, store.root.parent.parent)
 
 
+def test_a_session_root_that_the_session_may_write_is_refused(store, tmp_path):
+    (tmp_path / "alias").symlink_to(store.root.parent)
+    for place in (store.root, store.root.parent, tmp_path / "alias"):
+        before = tree(tmp_path, store.root.parent.parent)
+        with pytest.raises(UsageError, match="the session root"):
+            creation.create(
+                store,
+                now=records.NOON,
+                build=lambda one, _: records.first_record(one),
+                writable=[place],
+            )
+        assert tree(tmp_path, store.root.parent.parent) == before
+
+
 def refuse(store, tmp_path, session_dir, writable=()):
     before = tree(tmp_path, store.root.parent.parent)
     with pytest.raises(UsageError, match="--session-dir"):

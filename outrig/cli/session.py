@@ -1,0 +1,169 @@
+"""A session from the command line: ordered, launched, followed, and its end told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outrig.cli import output, report
+from outrig.cli.console import TerminalConsole, terminal
+from outrig.core import description, quantity
+from outrig.core.ending import EXIT_OWN_FAILURE
+from outrig.core.frozen import frozen
+from outrig.engine import connect
+from outrig.errors import OutrigError, UsageError
+from outrig.runner.cancel import CancelledError
+from outrig.runner.launch import launch
+from outrig.runner.order import draw_up
+from outrig.store import file, places, toml
+from outrig.store.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from outrig.core.plan import Request
+    from outrig.core.session import Session
+    from outrig.runner.order import Order, Sources
+
+_VOLUME = re.compile(r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/")
+
+
+@frozen
+class Asked:
+    """The command line, parsed."""
+
+    request: Request
+    env: tuple[str, ...]
+    sources: Sources
+    session_dir: Path | None
+    as_json: bool
+    verbose: bool
+
+
+# ---------------------------------------------------------------- act
+
+
+@contextlib.contextmanager
+def handing_out(result: Path | None, *, as_json: bool) -> Iterator[None]:
+    """A failure, or the record that it ended, goes where it was asked for."""
+    try:
+        yield
+    except OutrigError as error:
+        record = error.record
+        _hand_out(record or {"error": report.as_object(error)}, result, None)
+        if as_json and record:
+            output.as_json(record)
+        raise
+
+
+def run(asked: Asked, result: Path | None) -> int:
+    """Launch and follow; hand out the record."""
+    try:
+        session = _session(asked)
+    except CancelledError as stop:
+        report.notice(f"ended by signal {stop.number} before the command had started")
+        if stop.record:
+            _hand_out(stop.record, result, None)
+            if asked.as_json:
+                output.as_json(stop.record)
+        return 128 + stop.number
+    _hand_out(session.fields, result, session.id)
+    if asked.as_json:
+        output.as_json(session.fields)
+    elif os.isatty(2):
+        report.notice(_last_words(session))
+    return EXIT_OWN_FAILURE if session.exit_code is None else session.exit_code
+
+
+def _session(asked: Asked) -> Session:
+    """From an order to the final record."""
+    order = _order(asked)
+    for notice in order.plan.notices:
+        report.notice(notice)
+    store = SessionStore(session_root(order))
+    engine = connect(
+        order.config.engine,
+        env=order.host_env,
+        home=order.home,
+        cache=places.cache(order.host_env),
+        slots=places.slots(order.host_env),
+        root=store.known_root_id() or "",
+    )
+    with TerminalConsole(show_streams=not asked.as_json) as console:
+        run = launch(
+            order,
+            engine=engine,
+            store=store,
+            session_dir=asked.session_dir,
+            cancel=console,
+            show=report.notice,
+        )
+        if asked.verbose:
+            report.notice(f"session {run.held.id} runs in container {run.container.name}")
+        with contextlib.closing(run.held), console.feeding(order.plan.stdin):
+            from outrig.runner.follow import follow  # loaded while the engine was starting
+
+            return follow(run, console)
+
+
+def _order(asked: Asked) -> Order:
+    first = asked.request.words[0] if asked.request.words else ""
+    if _VOLUME.match(first) and not asked.request.agent:
+        raise UsageError(
+            f'"{first}" looks like a volume, and would be run as a command',
+            hint=f"to mount it: outrig run -v {first} -- COMMAND",
+        )
+    order = draw_up(asked.request, asked.env, asked.sources, terminal())
+    for warning in order.warnings:
+        report.notice(warning)
+    return order
+
+
+def session_root(order: Order) -> Path:
+    configured = order.config.session_root
+    return Path(configured) if configured else places.default_session_root(order.host_env)
+
+
+# ---------------------------------------------------------------- show
+
+
+def print_plan(asked: Asked) -> int:
+    order = _order(asked)
+    table = description.as_table(order.plan, order.config.images)
+    if asked.as_json:
+        output.as_json(table)
+    else:
+        sys.stdout.write(toml.text(table))
+    return 0
+
+
+def check_result(result: Path | None) -> None:
+    """Before anything runs: a result that cannot be written would be found out hours later."""
+    if result is not None and not os.access(result.absolute().parent, os.W_OK):
+        raise UsageError(f"--result {result}: its directory does not exist or is not writable")
+
+
+def _hand_out(value: Mapping[str, Any], result: Path | None, session: str | None) -> None:
+    """Write --result whole, by a rename; a failure here must not change the run's exit code."""
+    if result is None:
+        return
+    try:
+        file.write_object(str(result.absolute()), value)
+    except OSError as error:
+        where = f"; the record is kept: outrig show {session}" if session else ""
+        report.notice(f"cannot write --result {result}: {error.strerror}{where}")
+
+
+def _last_words(session: Session) -> str:
+    seconds = 0.0
+    if session.started_at and session.ended_at:
+        seconds = (session.ended_at - session.started_at).total_seconds()
+    code = "" if session.status == "completed" else f" ({session.reason}, exit {session.exit_code})"
+    return (
+        f"{session.id} {session.status}{code} after {quantity.duration_text(round(seconds, 1))}; "
+        f"next: outrig logs {session.id}"
+    )
