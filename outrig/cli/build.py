@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +18,8 @@ from outrig.core.plan import HOST_IMAGE
 from outrig.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
 
     from outrig.core.engine import Image
     from outrig.runner.images import Workshop
@@ -73,7 +76,7 @@ def build(  # noqa: PLR0917 - one parameter per option, as typer wants them
         arguments=arguments,
     )
     wanted = _wanted(names or [], shop, everything=everything)
-    with Progress() as progress:
+    with _orderly(), Progress() as progress, contextlib.closing(shop.engine):
         for warning in shop.warnings:
             progress.notice(warning)
         chains = _chains(wanted, shop, arguments)
@@ -83,8 +86,25 @@ def build(  # noqa: PLR0917 - one parameter per option, as typer wants them
             made = bootstrap and chain[-1].name == BASE
             image = _build(chain, shop, progress, no_cache=no_cache and not made)
             output.text(f"{image.reference}\n")
-    shop.engine.close()
     return 0
+
+
+@contextlib.contextmanager
+def _orderly() -> Iterator[None]:
+    """TERM and HUP end it as Ctrl-C does: what was begun is taken down, not left to itself."""
+
+    def caught(number: int, _frame: FrameType | None) -> None:
+        raise typer.Exit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # nohup means it
+            signal.signal(number, caught)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _arguments(given: Sequence[str]) -> Mapping[str, str]:

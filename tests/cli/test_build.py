@@ -124,14 +124,15 @@ def test_a_failed_build_is_exit_1_with_the_engines_words(outrig, dockerfile, tag
 
 
 @pytest.mark.docker
-def test_an_interrupted_build_leaves_no_tag(outrig, dockerfile, tags, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_build_leaves_no_tag(outrig, dockerfile, tags, tmp_path, number):
     dockerfile("RUN echo waiting; sleep 600\n")
     with (tmp_path / "err").open("wb") as err:
         process = outrig.start("build", NAME, stderr=err)
     try:
         until(lambda: b"\nwaiting\n" in (tmp_path / "err").read_bytes(), "the step")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
     finally:
         process.kill()
         process.communicate()
@@ -166,6 +167,20 @@ def test_a_base_that_cannot_be_pulled_names_the_way_without_a_registry(outrig):
     assert done.code == 1
     assert "cannot be pulled" in done.err
     assert re.search(r"^hint: (sudo )?outrig build base --bootstrap", done.err, re.MULTILINE)
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(os.geteuid() != 0, reason="packages are unpacked as root")
+def test_base_is_made_of_packages_and_is_a_hit_from_then_on(outrig):
+    made = outrig("build", "base", "--bootstrap", "--no-cache", timeout=350).ok()
+    assert "mmdebstrap makes" in made.err
+    assert outrig("build", "base").ok().err == f"[outrig] image base is there: {made.out}"
+    tools = "git curl python3 jq rg less ps make gcc"
+    script = f"for tool in {tools}; do command -v $tool || exit 1; done"
+    options = ("--network", "none", "--image", "base")
+    assert len(outrig("run", *options, "--", "sh", "-c", script).ok().out.split()) == 9
 
 
 def test_without_an_engine_it_says_so(outrig):
