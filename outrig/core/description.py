@@ -40,7 +40,9 @@ def first_record(
         "labels": dict(plan.labels) or None,
         "kind": "main",
         "mounts": _mounts(plan),
-        "limits": _unset_left_out(_limits(plan)),
+        "limits": {
+            name.replace("-", "_"): limit for name, limit in _unset_left_out(_limits(plan)).items()
+        },
         "workspace": _unset_left_out(_workspace(plan)),
         "config_origins": dict(plan.origins),
         "resources": [],
@@ -79,7 +81,7 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
             "inside": f"{who.user}; another on a rootless engine, {AT_LAUNCH}",
             "home": who.home,
         },
-        "limits": _unset_left_out(_limits(plan)),
+        "limits": {"memory": AT_LAUNCH, **_unset_left_out(_limits(plan))},
         "workspace": _unset_left_out(_workspace(plan)),
         "labels": dict(plan.labels),
         "mounts": _mounts(plan),
@@ -91,7 +93,7 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
 def _limits(plan: RunPlan) -> dict[str, Any]:
     """Bytes, processors, processes, seconds."""
     return {
-        "memory": AT_LAUNCH if plan.memory is None else plan.memory,
+        "memory": plan.memory,
         "cpus": plan.cpus,
         "pids": plan.pids,
         "wall": plan.wall,

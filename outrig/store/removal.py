@@ -62,7 +62,7 @@ def remove(store: SessionStore, session: str) -> Kept | None:
                 kept = _keep(store.root, root, session, (session,))
             os.fsync(root)
     except OSError as error:
-        raise _refused(session, error) from error
+        raise _refused(session, error, f"--session-root {store.root} {session}") from error
     forget(store, session)
     return kept
 
@@ -72,7 +72,7 @@ def remove_directory(directory: Path, session: str) -> Kept | None:
     try:
         return _explicit(directory, session)
     except OSError as error:
-        raise _refused(session, error) from error
+        raise _refused(session, error, f"--session-dir {directory}") from error
 
 
 def forget(store: SessionStore, session: str) -> None:
@@ -144,13 +144,14 @@ def _record(directory: int) -> Session | None:
 def _empty(directory: int, record: Session | None) -> tuple[str, ...]:
     """Remove what outrig wrote, the record last; the names of what is left."""
     foreign = record is not None and not record.ours
+    names = () if foreign else tuple(os.listdir(directory))
+    for name in names:  # first of all, because these may be refused: the agent's own files
+        if name in _trees(record) or tree.is_hoisted(name):
+            tree.remove(name, directory)
+    for name in names:
+        if name in _FILES or file.is_temporary(name):
+            _unlink_regular(name, directory)
     _empty_logs(directory, foreign=foreign)
-    if not foreign:
-        for name in os.listdir(directory):
-            if name in _FILES or file.is_temporary(name):
-                _unlink_regular(name, directory)
-            elif name in _trees(record) or tree.is_hoisted(name):
-                tree.remove(name, directory)
     _unlink_regular(RECORD, directory)
     os.fsync(directory)
     return tuple(sorted(os.listdir(directory)))
@@ -192,9 +193,10 @@ def _entered(name: str, above: int | None = None) -> Iterator[int]:
         os.close(fd)
 
 
-def _refused(session: str, error: OSError) -> StoreError:
+def _refused(session: str, error: OSError, which: str) -> StoreError:
+    """`which` names the session to somebody who is not the caller: root has another root."""
     owned = isinstance(error, PermissionError)
     return StoreError(
         f"cannot remove all of {session}: {error.strerror}: {error.filename}",
-        hint=f"files of another user need: sudo outrig discard {session}" if owned else None,
+        hint=f"files of another user need: sudo outrig discard {which}" if owned else None,
     )

@@ -55,7 +55,7 @@ def test_the_first_record_has_what_every_reader_needs():
     assert fields["working_dir"] == "/w/sub"
     assert (fields["image_tag"], fields["image_config_name"]) == ("host", "host")
     assert not fields.keys() & {"ended_at", "exit_code", "agent_exit_code", "agent_name", "name"}
-    assert fields["limits"] == {"memory": AT_LAUNCH, "pids": 512, "log-bytes": 1024**3}
+    assert fields["limits"] == {"pids": 512, "log_bytes": 1024**3}
     assert None not in fields.values()
 
 

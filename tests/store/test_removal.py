@@ -220,7 +220,7 @@ def test_a_removal_killed_halfway_can_be_done_again(store, monkeypatch, calls):
     assert rest(store) == set()
 
 
-def test_the_record_is_the_last_to_go(store, monkeypatch):
+def test_what_may_be_refused_goes_first_so_that_a_refusal_costs_nothing(store, monkeypatch):
     session, directory = furnished(store)
 
     def refuse(*_args):
@@ -229,9 +229,12 @@ def test_the_record_is_the_last_to_go(store, monkeypatch):
     monkeypatch.setattr(tree, "remove", refuse)
     with pytest.raises(StoreError, match="cannot remove all of") as caught:
         removal.remove(store, session)
-    assert caught.value.hint
-    assert "sudo" in caught.value.hint
+    assert (caught.value.hint or "").endswith(
+        f"sudo outrig discard --session-root {store.root} {session}"
+    )
     assert (directory / "session.json").exists()
+    assert (directory / "config.toml").exists()
+    assert (directory / "logs/stdout.log").read_bytes() == b"hello\n"
 
 
 # ---------------------------------------------------------------- trees
