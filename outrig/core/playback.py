@@ -62,10 +62,13 @@ class Playback:
         """What may be shown of everything so far; an unfinished sequence waits for its rest."""
         return self._shown(self._held + self._decoder.decode(data), ended=False)
 
+    def rest(self) -> str:
+        """What is left at the end of the bytes."""
+        return self._shown(self._held + self._decoder.decode(b"", final=True), ended=True)
+
     def close(self) -> str:
-        """The rest, and the terminal put back to rest, as far as the recording had moved it."""
-        rest = self._shown(self._held + self._decoder.decode(b"", final=True), ended=True)
-        return rest + self._at_rest()
+        """The same, and the terminal put back to rest, as far as the recording had moved it."""
+        return self.rest() + self._at_rest()
 
     def _shown(self, text: str, *, ended: bool) -> str:
         self._held = ""

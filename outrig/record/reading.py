@@ -38,6 +38,14 @@ class Chunk(NamedTuple):
     data: bytes
 
 
+class Resized(NamedTuple):
+    """The terminal got this size. `at` as in Chunk."""
+
+    at: int | None
+    rows: int
+    columns: int
+
+
 class Logs:
     """The logs directory of a session, opened for reading from the start; a context manager.
 
@@ -51,6 +59,7 @@ class Logs:
         self._partial = b""
         self._main: str | None = None  # the file that O lines mean
         self._at: int | None = None
+        self.started: int | None = None  # what the times are counted from, once it was read
 
     def __enter__(self) -> Self:
         return self
@@ -61,13 +70,16 @@ class Logs:
 
     def timed(self) -> Iterator[Chunk]:
         """All chunks whose timing lines are complete by now; call again for what came since."""
+        return (one for one in self.happened() if isinstance(one, Chunk))
+
+    def happened(self) -> Iterator[Chunk | Resized]:
+        """The same, and the sizes that the terminal had."""
         for line in self._timing_lines():
-            name, size = self._advance(line)
-            if name is None:
-                continue
-            if self._only is not None and name not in self._only:
-                continue
-            yield from self._take(name, size, self._at)
+            told = self._advance(line)
+            if isinstance(told, Resized):
+                yield told
+            elif told and (self._only is None or told[0] in self._only):
+                yield from self._take(*told, self._at)
 
     def rest(self) -> Iterator[Chunk]:
         """The bytes without a timing line; to be asked for when nobody writes any more."""
@@ -100,7 +112,7 @@ class Logs:
             *lines, self._partial = (self._partial[-_LONGEST_LINE:] + piece).split(b"\n")
             yield from lines
 
-    def _advance(self, line: bytes) -> tuple[str | None, int]:
+    def _advance(self, line: bytes) -> tuple[str, int] | Resized | None:
         """Move the clock by one timing line; says which file has how many bytes to deliver."""
         words = line.decode("ascii", "replace").split(" ")
         try:
@@ -108,11 +120,14 @@ class Logs:
             if code == "H" and value == "START_TIME":
                 started = parse_time(words[3])
                 self._at = epoch(started) if started else None
-                return None, 0
+                self.started = self._at if self.started is None else self.started
+                return None
             self._at = self._at + delta if self._at is not None else None
-            return (self._file_of(code), max(0, int(value))) if code in ("O", "E") else (None, 0)
+            if code == "S" and value == "SIGWINCH":
+                return Resized(self._at, _number(words[3], "ROWS="), _number(words[4], "COLS="))
+            return (self._file_of(code), max(0, int(value))) if code in ("O", "E") else None
         except (IndexError, ValueError):
-            return None, 0
+            return None
 
     def _file_of(self, code: str) -> str:
         if code == "E":
@@ -180,6 +195,10 @@ def _open_regular(path: str) -> int | None:
 def _microseconds(text: str) -> int:
     seconds, _, fraction = text.partition(".")
     return int(seconds) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
+
+
+def _number(word: str, name: str) -> int:
+    return int(word.removeprefix(name))
 
 
 def epoch(moment: datetime) -> int:

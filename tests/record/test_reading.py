@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from outrig.record.reading import Logs, epoch, listed
+from outrig.record.log import Recorder
+from outrig.record.reading import Chunk, Logs, Resized, epoch, listed
 from tests import records
 
 NOON = epoch(records.NOON)
@@ -133,6 +134,24 @@ def test_a_large_chunk_comes_in_pieces(tmp_path):
     assert b"".join(piece for source, piece in pieces if source == "stdout.log") == data
     assert pieces[-1] == ("stderr.log", b"after")
     assert max(len(piece) for _, piece in pieces) <= 1 << 20
+
+
+def test_what_happened_besides_output(tmp_path):
+    ticks = iter(range(0, 10**11, 10**9))
+    with Recorder(tmp_path, tty=True, started=records.NOON, clock=lambda: next(ticks)) as recorder:
+        recorder.resize(24, 80)
+        recorder.write("terminal", b"$ ")
+        recorder.resize(50, 132)
+    append(tmp_path / "logs/timing", b"S 1.000000 SIGWINCH ROWS=x COLS=3\nS 1.000000 SIGWINCH\n")
+    append(tmp_path / "logs/timing", b"S 1.000000 OTHER A=1\n")
+    with Logs(tmp_path) as logs:
+        assert list(logs.happened()) == [
+            Resized(NOON + 1_000_000, 24, 80),
+            Chunk(NOON + 2_000_000, "terminal.log", b"$ "),
+            Resized(NOON + 3_000_000, 50, 132),
+        ]
+    with Logs(tmp_path) as logs:
+        assert [chunk.data for chunk in logs.timed()] == [b"$ "]
 
 
 def test_times_are_exact():
