@@ -47,13 +47,15 @@ class Resolved:
     """The effective configuration; `origin` maps each dotted key that is set to who set it.
 
     `confined` maps the dotted keys of paths that a repository declared to the directory which
-    they must still be inside once their links are resolved.
+    they must still be inside once their links are resolved; `narrowed` are the dotted keys of
+    limits that a repository set.
     """
 
     config: Config
     origin: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     confined: Mapping[str, str] = given(factory=dict)
+    narrowed: frozenset[str] = frozenset()
 
 
 def resolve(layers: Sequence[Layer], *, home: str) -> Resolved:
@@ -72,6 +74,11 @@ def resolve(layers: Sequence[Layer], *, home: str) -> Resolved:
         origin={keys.dotted(path): setting.place for path, setting in chosen.items()},
         warnings=(*findings.warnings, *_doubts(config, chosen)),
         confined=_confined(chosen),
+        narrowed=frozenset(
+            keys.dotted(path)
+            for path, setting in chosen.items()
+            if setting.layer.source.is_repo and setting.field.about["trust"] == "narrower"
+        ),
     )
 
 

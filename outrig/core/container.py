@@ -21,10 +21,10 @@ def container_for(
     image: Image,
     mounts: tuple[Mount, ...],
     user: str,
-    memory: int,
+    machine_memory: int,
     keep_host_userns: bool,
 ) -> Container:
-    """`mounts` are all but the workspace's own, resolved; `memory` is in bytes."""
+    """`mounts` are all but the workspace's own, resolved; `machine_memory` is in bytes."""
     workspace = Mount(source=plan.workspace.root, target=plan.target, writable=True)
     return Container(
         name=container_name(session.id),
@@ -38,7 +38,7 @@ def container_for(
         working_dir=plan.working_dir,
         mounts=tuple(sorted((workspace, *mounts), key=lambda mount: mount.target)),
         network=plan.network,
-        memory=memory,
+        memory=memory_limit(plan, machine_memory),
         cpus=plan.cpus,
         pids=plan.pids,
         log_bytes=plan.log_bytes,
@@ -47,3 +47,11 @@ def container_for(
         size=plan.size,
         keep_host_userns=keep_host_userns,
     )
+
+
+def memory_limit(plan: RunPlan, machine: int) -> int:
+    """Bytes: 80 % of the machine unless somebody says otherwise; a repository only says less."""
+    usual = machine * 8 // 10
+    if plan.memory is None:
+        return usual
+    return min(plan.memory, usual) if plan.memory_at_most_usual else plan.memory

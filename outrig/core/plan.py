@@ -96,6 +96,7 @@ class RunPlan:
     caller: identity.Person
     network: network.Mode
     memory: int | None
+    memory_at_most_usual: bool  # a repository said so, and 80 % of the machine is still a bound
     cpus: float | None
     pids: int
     wall: float | None  # seconds
@@ -147,6 +148,7 @@ def draft(
         caller=caller,
         network=mode,
         memory=config.limits.memory,
+        memory_at_most_usual="limits.memory" in resolved.narrowed,
         cpus=config.limits.cpus,
         pids=config.limits.pids,
         wall=config.limits.wall,

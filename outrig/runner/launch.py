@@ -29,6 +29,7 @@ from outrig.core.session import (
     without_resource,
 )
 from outrig.errors import EngineError, EngineUnreachableError, OutrigError
+from outrig.record.log import Recorder
 from outrig.runner import homes, image
 from outrig.runner.cancel import CancelledError
 from outrig.store import creation, file, places, toml
@@ -59,9 +60,10 @@ class Launched:
     ref: Ref
     attempt: str
     output: Output
-    started: datetime
+    recorder: Recorder
     wall: float | None
     grace: float
+    control: Path  # the directory of its control socket
 
 
 def launch(
@@ -179,7 +181,7 @@ class _Start:
         ref = self._prepare(container, self._environment(found, who))
         self._note(ref, container, found, facts)
         self.cancel.check()
-        started = datetime.now(UTC)
+        recorder = self._recorder(container)
         output = self.engine.start(ref, meanwhile=self._meanwhile)
         self.undo.callback(output.close)
         self.held.update(running)
@@ -191,9 +193,10 @@ class _Start:
             ref=ref,
             attempt=self.attempt,
             output=output,
-            started=started,
+            recorder=recorder,
             wall=plan.wall,
             grace=plan.grace,
+            control=places.runtime(self.order.host_env),
         )
 
     def _who(self, facts: Facts) -> Identity:
@@ -215,7 +218,7 @@ class _Start:
             image=found.image,
             mounts=(*found.mounts, *own, *self.mounts),
             user=who.user,
-            memory=plan.memory or facts.memory * 8 // 10,
+            machine_memory=facts.memory,
             keep_host_userns=facts.userns_remap,
         )
 
@@ -267,6 +270,14 @@ class _Start:
         return with_resource(
             session, kind="container", role="agent", ref=container, attempt=self.attempt
         )
+
+    def _recorder(self, container: Container) -> Recorder:
+        """Open before the start: a disk that refuses is found out while nothing runs yet."""
+        recorder = Recorder(self.held.directory, tty=container.tty, started=datetime.now(UTC))
+        self.undo.callback(recorder.close)
+        if container.size:
+            recorder.resize(*container.size)
+        return recorder
 
     def _meanwhile(self) -> None:
         """What can wait until the engine is busy starting, which takes it 200 ms."""

@@ -229,6 +229,14 @@ def test_a_repository_s_paths_are_relative_to_its_root():
     assert found.confined == {"images.dev.dockerfile": ROOT}
 
 
+def test_the_limits_that_a_repository_set_are_known():
+    found = resolved(
+        **{"global": '[limits]\ncpus = 4.0\nwall = "2h"'},
+        repo='[limits]\nmemory = "1g"\nwall = "1h"\n[env]\nA = "b"',
+    )
+    assert found.narrowed == {"limits.memory", "limits.wall"}
+
+
 def test_a_flag_s_path_is_relative_to_the_working_directory():
     found = resolve([flag_layer({"session-root": "s"}, "/cwd")], home=HOME)
     assert found.config.session_root == "/cwd/s"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from outrig.core.cascade import Resolved
 from outrig.core.config import Config, LimitsConfig, NetworkConfig, WorkspaceConfig
-from outrig.core.container import container_for
+from outrig.core.container import container_for, memory_limit
 from outrig.core.engine import Container, Image, Mount
 from outrig.core.identity import Person
 from outrig.core.plan import Place, Request, Terminal, draft
@@ -35,9 +37,34 @@ def container(request: Request, *, mounts: tuple[Mount, ...] = (), stdin="data")
         image=Image(reference="dev:1", id="sha256:1", environment={}),
         mounts=mounts,
         user="1000:1000",
-        memory=4096,
+        machine_memory=5120,
         keep_host_userns=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "by_repository", "limit"),
+    [
+        (None, False, 800),  # 80 % of the machine
+        (2000, False, 2000),
+        (500, True, 500),
+        (2000, True, 800),  # a repository only tightens, the usual bound too
+    ],
+)
+def test_the_memory_limit(asked, by_repository, limit):
+    plan = draft(
+        Request(words=("true",)),
+        Resolved(
+            config=Config(limits=LimitsConfig(memory=asked)),
+            origin={},
+            narrowed=frozenset({"limits.memory"} if by_repository else ()),
+        ),
+        place=Place(root="/w", start="/w", owner=ADA),
+        caller=ADA,
+        terminal=Terminal(),
+        env_names=(),
+    )
+    assert memory_limit(plan, 1000) == limit
 
 
 def test_everything_that_was_decided_is_in_it():
