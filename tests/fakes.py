@@ -18,7 +18,7 @@ from outrig.errors import ContainerGoneError, EngineUnreachableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from outrig.core.engine import Container, Stream
+    from outrig.core.engine import Command, Container, Stream
     from outrig.errors import OutrigError
 
 ENDPOINT = "unix:///fake.sock"
@@ -67,6 +67,7 @@ class Script:
     refuses_build: OutrigError | None = None
     refuses_start: OutrigError | None = None
     refuses_remove: OutrigError | None = None
+    refuses_pause: OutrigError | None = None
 
 
 class FakeOutput:
@@ -121,6 +122,29 @@ class FakeOutput:
         self._engines.close()
 
 
+class FakeExecution(FakeOutput):
+    """A command beside the agent; it plays a script too."""
+
+    def __init__(self, script: Script, command: Command) -> None:
+        super().__init__(script)
+        self.command = command
+        self.signals: list[int] = []
+        self.sizes: list[tuple[int, int]] = []
+
+    def resize(self, rows: int, columns: int) -> None:
+        self.sizes.append((rows, columns))
+
+    def signal(self, number: int) -> bool:
+        self.signals.append(number)
+        if self._script.runs_until == str(number):
+            self.finish()
+        return True
+
+    def exit_code(self) -> int:
+        assert isinstance(self._script.ends, Exit)
+        return self._script.ends.code
+
+
 @dataclass
 class FakeContainer:
     container: Container
@@ -146,6 +170,8 @@ class FakeEngine:
         self.prepared: list[Container] = []
         self.signals: list[str] = []
         self.removed: list[str] = []
+        self.exec_script = Script()
+        self.executed: list[tuple[FakeExecution, Mapping[str, str]]] = []
         self.built: list[tuple[str, Mapping[str, str]]] = []
         self.changes: Sequence[str] = ()
         self.files: dict[str, bytes] = {}
@@ -200,6 +226,20 @@ class FakeEngine:
 
     def resize(self, ref: Ref, rows: int, columns: int) -> None:
         self.signals.append(f"resize {rows} {columns}")
+
+    def pause(self, ref: Ref) -> None:
+        if self.script.refuses_pause:
+            raise self.script.refuses_pause
+        self._found(ref).state = "paused"
+
+    def unpause(self, ref: Ref) -> None:
+        self._found(ref).state = "running"
+
+    def exec(self, ref: Ref, command: Command, env: Mapping[str, str]) -> FakeExecution:
+        self._found(ref)
+        made = FakeExecution(self.exec_script, command)
+        self.executed.append((made, dict(env)))
+        return made
 
     def remove(self, ref: Ref) -> None:
         if self.script.refuses_remove:

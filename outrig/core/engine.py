@@ -109,6 +109,18 @@ class Container:
 
 
 @frozen
+class Command:
+    """A command to run beside the agent, in its container; what is empty is as the agent's."""
+
+    argv: tuple[str, ...]
+    user: str = ""  # "UID:GID"
+    working_dir: str = ""
+    tty: bool = False
+    stdin: bool = False
+    size: tuple[int, int] | None = None  # rows, columns of a tty
+
+
+@frozen
 class Exit:
     """How a container ended, read after it did."""
 

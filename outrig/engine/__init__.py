@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from outrig.core.engine import (
+        Command,
         Container,
         Exit,
         Facts,
@@ -56,6 +57,24 @@ class Output(Protocol):
     def close(self) -> None: ...
 
 
+class Execution(Output, Protocol):
+    """A command that runs beside the agent: its line, and what becomes of it.
+
+    read() raises CommandNotFoundError (127), CommandNotExecutableError (126) or EngineError for a
+    command that never ran.
+    """
+
+    def resize(self, rows: int, columns: int) -> None: ...
+
+    def signal(self, number: int) -> bool:
+        """Signal its process group; False where that cannot be done from here."""
+        ...
+
+    def exit_code(self) -> int:
+        """Block until it has ended. 137, as of all that ends with its container."""
+        ...
+
+
 class Engine(Protocol):
     """A container engine. Every method raises EngineUnreachableError when it does not answer."""
 
@@ -96,6 +115,18 @@ class Engine(Protocol):
         ...
 
     def resize(self, ref: Ref, rows: int, columns: int) -> None: ...
+
+    def pause(self, ref: Ref) -> None:
+        """Let nothing in it run until unpause(); one that is paused already is no error."""
+        ...
+
+    def unpause(self, ref: Ref) -> None:
+        """Let it go on; one that is not paused is no error."""
+        ...
+
+    def exec(self, ref: Ref, command: Command, env: Mapping[str, str]) -> Execution:
+        """Start a command in a container that runs; `env` is added to the container's own."""
+        ...
 
     def remove(self, ref: Ref) -> None:
         """Remove it, running or not, and see that it is gone; gone already is no error."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from outrig.core.engine import Container, Exit, Facts, Image, Locality, Mount, Seen
+    from outrig.core.engine import Command, Container, Exit, Facts, Image, Locality, Mount, Seen
+    from outrig.engine import Execution
 
 START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
 REMOVE_SECONDS = 120.0  # a large layer on a slow disk
@@ -168,6 +169,26 @@ class DockerEngine:
         answer = self._wire.call("POST", f"/containers/{ref.id}/resize", query=query)
         if not answer.fine and not gone(answer) and answer.status != CONFLICT:
             raise refusal(answer, "change the size of the terminal")
+
+    def pause(self, ref: Ref) -> None:
+        self._freeze(ref, "pause", wanted="paused")
+
+    def unpause(self, ref: Ref) -> None:
+        self._freeze(ref, "unpause", wanted="running")
+
+    def _freeze(self, ref: Ref, verb: str, *, wanted: str) -> None:
+        """A refusal counts only if the container is not as wanted: docker words it in many ways."""
+        answer = self._wire.call("POST", f"/containers/{ref.id}/{verb}")
+        if answer.fine:
+            return
+        state = self._wire.call("GET", f"/containers/{ref.id}/json")
+        if not state.fine or state.json()["State"].get("Status") != wanted:
+            raise refusal(answer, f"{verb} the container")
+
+    def exec(self, ref: Ref, command: Command, env: Mapping[str, str]) -> Execution:
+        from outrig.engine.exec import execute  # noqa: PLC0415 - no run needs it
+
+        return execute(self._wire, ref, command, env)
 
     def remove(self, ref: Ref) -> None:
         self._forget(ref.id)

@@ -55,6 +55,10 @@ _MOUNTING = re.compile(
 )
 # Cannot mkdir: /bin/busybox is not a directory
 _NO_DIRECTORY = re.compile(r"Cannot mkdir: (?P<path>.*) is not a directory")
+# ... chdir to cwd ("/nope") set in config.json failed: no such file or directory: unknown
+_CWD = re.compile(
+    r'chdir to cwd \("(?P<path>.*)"\) set in config.json failed: (?P<why>.*?): unknown'
+)
 # No such image: nosuch:1
 _NO_IMAGE = re.compile(r"No such image: (?P<name>.*)")
 # No such container: 5f1c...
@@ -98,6 +102,10 @@ def _of_command(words: str) -> OutrigError | None:
         return CommandNotFoundError(f"command not found in the image: {found['name']}")
     if found := _NOT_EXECUTABLE.search(words):
         return CommandNotExecutableError(f"cannot execute {found['name']}: {found['why']}")
+    if found := _CWD.search(words):
+        return EngineError(
+            f"cannot work in {found['path']}: {found['why']}", hint="-w DIR sets another"
+        )
     return None
 
 

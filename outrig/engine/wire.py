@@ -99,6 +99,7 @@ class Wire:
         *,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
+        body: object = None,
         doing: str,
     ) -> tuple[Line, Head]:
         """A request on a connection of its own, whose answer goes on after its head.
@@ -107,7 +108,9 @@ class Wire:
         """
         line = self.line()
         try:
-            line.send(method, self.path(path, query), headers=headers)
+            said = {**(headers or {}), **({"Content-Type": "application/json"} if body else {})}
+            data = json.dumps(body).encode() if body else b""
+            line.send(method, self.path(path, query), body=data, headers=said)
             head = line.head()
             line.check(head, doing)
         except BaseException:

@@ -21,6 +21,8 @@ from outrig.errors import (
 if TYPE_CHECKING:
     from outrig.errors import OutrigError
 
+EXEC = "OCI runtime exec failed: exec failed: unable to start container process: "
+CWD = 'chdir to cwd ("/nope") set in config.json failed: no such file or directory: unknown\r\n'
 RUNC = (
     "failed to create shim task: OCI runtime create failed: runc create failed: "
     "unable to start container process: "
@@ -58,6 +60,16 @@ def answer(message: str, status: int = 400) -> Answer:
             RUNC + 'exec: "/no/such": stat /no/such: no such file or directory: unknown',
             CommandNotFoundError,
             "not found in the image: /no/such",
+        ),
+        (
+            EXEC + 'exec: "nosuch": executable file not found in $PATH: unknown\r\n',
+            CommandNotFoundError,
+            "not found in the image: nosuch",
+        ),
+        (
+            EXEC + CWD,
+            EngineError,
+            "cannot work in /nope: no such file or directory",
         ),
         (
             RUNC + 'exec: "/bin": permission denied: unknown',
