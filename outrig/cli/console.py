@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from outrig.cli import report
 from outrig.runner.cancel import CancelledError
-from outrig.runner.console import Resized, Signalled
+from outrig.runner.console import CHUNK, Resized, Signalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,6 +89,8 @@ class TerminalConsole:
         self._breaking_off = False
         self._waiting: list[int] = []
         self.input: int | None = None
+        self.keeps_input = False
+        self.due: float | None = None
 
     def __enter__(self) -> Self:
         self._before = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGWINCH)}
@@ -113,6 +115,15 @@ class TerminalConsole:
             os.read(self._reader, 1024)
         caught, self._waiting = self._waiting, []
         return [event for number in caught if (event := _event(number))]
+
+    def take(self) -> bytes | None:
+        assert self.input is not None
+        try:
+            return os.read(self.input, CHUNK) or None
+        except BlockingIOError:
+            return b""
+        except OSError:  # a terminal that hung up
+            return None
 
     def outlet(self, stream: Stream) -> Spout | None:
         return self._spouts[stream] if self._show else None

@@ -14,6 +14,7 @@ import typer
 
 from outrig.cli import session as session_
 from outrig.cli.completion import complete_agent, complete_image
+from outrig.cli.result import Result
 from outrig.core.layer import Layer, flag_layer
 from outrig.core.plan import Request
 from outrig.errors import UsageError
@@ -135,8 +136,8 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
 
     Look back with `outrig ls` and `outrig logs`.
     """
-    session_.check_result(result)
-    with session_.handing_out(result, as_json=as_json):
+    destination = Result(result)
+    with session_.handing_out(destination, as_json=as_json):
         cwd = _cwd()
         asked = session_.Asked(
             request=Request(
@@ -180,7 +181,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
         )
         if dry_run:
             return session_.print_plan(asked)
-        return session_.run(asked, result)
+        return session_.run(asked, destination)
 
 
 # ---------------------------------------------------------------- parse

@@ -6,25 +6,28 @@ import contextlib
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outrig.cli import output, report
 from outrig.cli.console import TerminalConsole, terminal
-from outrig.core import description, quantity
+from outrig.core import description
 from outrig.core.ending import EXIT_OWN_FAILURE
 from outrig.core.frozen import frozen
+from outrig.core.listing import span
 from outrig.engine import connect
 from outrig.errors import OutrigError, UsageError
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launch import launch
 from outrig.runner.order import draw_up
-from outrig.store import file, places, toml
+from outrig.store import places, toml
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from outrig.cli.result import Result
     from outrig.core.plan import Request
     from outrig.core.session import Session
     from outrig.runner.order import Order, Sources
@@ -48,30 +51,30 @@ class Asked:
 
 
 @contextlib.contextmanager
-def handing_out(result: Path | None, *, as_json: bool) -> Iterator[None]:
+def handing_out(result: Result, *, as_json: bool) -> Iterator[None]:
     """A failure, or the record that it ended, goes where it was asked for."""
     try:
         yield
     except OutrigError as error:
         record = error.record
-        _hand_out(record or {"error": report.as_object(error)}, result, None)
+        result.hand_out(record or {"error": report.as_object(error)})
         if as_json and record:
             output.as_json(record)
         raise
 
 
-def run(asked: Asked, result: Path | None) -> int:
+def run(asked: Asked, result: Result) -> int:
     """Launch and follow; hand out the record."""
     try:
         session = _session(asked)
     except CancelledError as stop:
         report.notice(f"ended by signal {stop.number} before the command had started")
         if stop.record:
-            _hand_out(stop.record, result, None)
+            result.hand_out(stop.record)
             if asked.as_json:
                 output.as_json(stop.record)
         return 128 + stop.number
-    _hand_out(session.fields, result, session.id)
+    result.hand_out(session.fields, kept=session.id)
     if asked.as_json:
         output.as_json(session.fields)
     elif os.isatty(2):
@@ -107,7 +110,7 @@ def _session(asked: Asked) -> Session:
         with contextlib.closing(run.held), console.feeding(order.plan.stdin):
             from outrig.runner.follow import follow  # loaded while the engine was starting
 
-            return follow(run, console)
+            return follow(run, console).session
 
 
 def _order(asked: Asked) -> Order:
@@ -141,29 +144,7 @@ def print_plan(asked: Asked) -> int:
     return 0
 
 
-def check_result(result: Path | None) -> None:
-    """Before anything runs: a result that cannot be written would be found out hours later."""
-    if result is not None and not os.access(result.absolute().parent, os.W_OK):
-        raise UsageError(f"--result {result}: its directory does not exist or is not writable")
-
-
-def _hand_out(value: Mapping[str, Any], result: Path | None, session: str | None) -> None:
-    """Write --result whole, by a rename; a failure here must not change the run's exit code."""
-    if result is None:
-        return
-    try:
-        file.write_object(str(result.absolute()), value)
-    except OSError as error:
-        where = f"; the record is kept: outrig show {session}" if session else ""
-        report.notice(f"cannot write --result {result}: {error.strerror}{where}")
-
-
 def _last_words(session: Session) -> str:
-    seconds = 0.0
-    if session.started_at and session.ended_at:
-        seconds = (session.ended_at - session.started_at).total_seconds()
+    took = span(session, datetime.now(UTC))
     code = "" if session.status == "completed" else f" ({session.reason}, exit {session.exit_code})"
-    return (
-        f"{session.id} {session.status}{code} after {quantity.duration_text(round(seconds, 1))}; "
-        f"next: outrig logs {session.id}"
-    )
+    return f"{session.id} {session.status}{code} after {took}; next: outrig logs {session.id}"

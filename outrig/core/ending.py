@@ -13,15 +13,21 @@
 | none   | any other code                   | failed / exit              | as it is       |
 | any    | the container vanished           | lost / container-gone      | none           |
 
-OOMKilled alone may be a child's (tried: it is true with exit 0 too). The engine cannot tell an
-agent's own `exit 130` from a death by signal, so 129 to 192 all read `signal`.
+A forwarded Ctrl-C is a tentative signal intent: it counts if the agent ends within the grace
+period, whatever its code. OOMKilled alone may be a child's (tried: it is true with exit 0 too).
+The engine cannot tell an agent's own `exit 130` from a death by signal, so 129 to 192 all read
+`signal`.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from outrig.core.frozen import frozen
+from outrig.core.session import parse_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 IntentKind = Literal["stop", "kill", "signal", "wall"]
 
@@ -39,6 +45,7 @@ class Intent:
     signal: int | None = None  # the signal that outrig itself got
     at: str = ""
     by: str = ""  # "runner", or the command that a user typed elsewhere
+    until: str = ""  # tentative: it counts for an end before this time (RFC 3339)
 
 
 @frozen
@@ -49,6 +56,7 @@ class Finding:
     oom: bool = False
     init_complaint: bool = False  # init's own "exec ... failed", so the command never ran
     engine_died: bool = False
+    at: datetime | None = None  # when it ended, as far as known
 
 
 @frozen
@@ -64,6 +72,8 @@ def judge(intent: Intent | None, finding: Finding) -> Ending:
     if finding.code is None:
         return Ending(status="lost", reason="container-gone", exit_code=None)
     code = finding.code
+    if intent and intent.until and not _in_time(intent, finding):
+        intent = None
     status, reason, exit_code = _intended(intent, code) if intent else _found(finding, code)
     return Ending(
         status=status,
@@ -71,6 +81,11 @@ def judge(intent: Intent | None, finding: Finding) -> Ending:
         exit_code=exit_code,
         agent_exit_code=None if reason == "start-failed" else code,
     )
+
+
+def _in_time(intent: Intent, finding: Finding) -> bool:
+    until = parse_time(intent.until)
+    return until is not None and finding.at is not None and finding.at <= until
 
 
 def never_started(reason: str, *, exit_code: int) -> Ending:

@@ -33,13 +33,12 @@ from outrig.record.log import Recorder
 from outrig.runner import homes, image
 from outrig.runner.cancel import CancelledError
 from outrig.store import creation, file, places, toml
-from outrig.workspace.sources import resolve_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from outrig.core.ending import Ending
-    from outrig.core.engine import Container, Facts, Mount, Ref
+    from outrig.core.engine import Container, Facts, Ref
     from outrig.core.identity import Identity
     from outrig.core.session import Session
     from outrig.engine import Engine, Output
@@ -80,12 +79,12 @@ def launch(
     Raises the OutrigError that stopped it, or CancelledError; the record, if there is one by
     then, says the same.
     """
-    mounts = _real_mounts(order, engine)
-    held = _record(order, store, mounts, session_dir)
+    _refuse_elsewhere(engine)
+    held = _record(order, store, session_dir)
     with contextlib.ExitStack() as undo:
         undo.callback(held.close)
         try:
-            run = _Start(order, engine, held, mounts, undo, cancel, show, os.urandom(8).hex()).go()
+            run = _Start(order, engine, held, undo, cancel, show, os.urandom(8).hex()).go()
         except OutrigError as error:
             reason = error.reason or "start-failed"
             _end(held, undo, never_started(reason, exit_code=error.run_exit_code))
@@ -102,28 +101,17 @@ def launch(
     return run
 
 
-def _real_mounts(order: Order, engine: Engine) -> tuple[Mount, ...]:
-    """Everything that can be refused without a record: paths, and an engine that is elsewhere."""
-    plan = order.plan
-    mounts = resolve_mounts(
-        plan.mounts,
-        root=Path(plan.workspace.root),
-        target=plan.target,
-        base=Path(plan.workspace.start),
-        home=order.home,
-    )
+def _refuse_elsewhere(engine: Engine) -> None:
+    """An engine that does not see our files can be refused without a record."""
     locality = engine.locality()
     if not locality.local:
         raise EngineError(
             f"the engine at {engine.endpoint} cannot mount the workspace: {locality.why}",
             hint="use an engine on this machine: outrig doctor",
         )
-    return mounts
 
 
-def _record(
-    order: Order, store: SessionStore, mounts: tuple[Mount, ...], session_dir: Path | None
-) -> Held:
+def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held:
     now = datetime.now(UTC)
 
     def build(session_id: str, _directory: Path) -> Session:
@@ -135,7 +123,7 @@ def _record(
             version=__version__,
         )
 
-    writable = [Path(mount.source) for mount in mounts if mount.writable]
+    writable = [Path(mount.source) for mount in order.mounts if mount.writable]
     return creation.create(
         store,
         now=now,
@@ -161,7 +149,6 @@ class _Start:
     order: Order
     engine: Engine
     held: Held
-    mounts: tuple[Mount, ...]
     undo: contextlib.ExitStack
     cancel: Cancel
     show: Callable[[str], None]
@@ -210,13 +197,15 @@ class _Start:
 
     def _container(self, found: Ready, facts: Facts, who: Identity) -> Container:
         plan = self.order.plan
-        own = homes.furnish(self.engine, found.image, who, plan, self.held, mounts=self.mounts)
+        own = homes.furnish(
+            self.engine, found.image, who, plan, self.held, mounts=self.order.mounts
+        )
         return container_for(
             plan,
             session=self.held.session,
             attempt=self.attempt,
             image=found.image,
-            mounts=(*found.mounts, *own, *self.mounts),
+            mounts=(*found.mounts, *own, *self.order.mounts),
             user=who.user,
             machine_memory=facts.memory,
             keep_host_userns=facts.userns_remap,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import Config
+    from outrig.core.engine import Mount
     from outrig.core.layer import Layer
     from outrig.core.plan import Place, Request, RunPlan, Terminal
     from outrig.store.layers import Layers
@@ -37,6 +38,7 @@ class Order:
     host_env: Mapping[str, str]
     committer: Mapping[str, str]
     home: Path  # the caller's
+    mounts: tuple[Mount, ...]  # the plan's further ones, resolved
     warnings: tuple[str, ...]
 
 
@@ -94,6 +96,13 @@ def _drawn_up(
         host_env=where.env,
         committer=committing.identity(),
         home=home,
+        mounts=sources.resolve_mounts(
+            drafted.mounts,
+            root=Path(drafted.workspace.root),
+            target=drafted.target,
+            base=Path(drafted.workspace.start),
+            home=home,
+        ),
         warnings=(*resolved.warnings, *asked.notices),
     )
 

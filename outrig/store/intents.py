@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from outrig.core.ending import Intent, IntentKind
+from outrig.core.frozen import as_dict
 from outrig.errors import StoreError
 from outrig.store import file
 from outrig.store.places import INTENT
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 
 def write(directory: Path, intent: Intent) -> Intent:
-    """Write an intent unless there is one; returns the one that counts. Raises StoreError."""
+    """Write an intent unless there is one; returns the one that counts. Raises StoreError.
+
+    A tentative one gives way to the next.
+    """
     earlier = read(directory)
-    if earlier:
+    if earlier and not earlier.until:
         return earlier
-    fields = {"kind": intent.kind, "signal": intent.signal, "at": intent.at, "by": intent.by}
+    fields = as_dict(intent)
     try:
         file.write_object(f"{directory}/{INTENT}", fields)
     except OSError as error:
@@ -45,6 +49,7 @@ def read(directory: Path) -> Intent | None:
         signal=_signal(fields.get("signal")),
         at=str(fields.get("at") or ""),
         by=str(fields.get("by") or ""),
+        until=str(fields.get("until") or ""),
     )
 
 

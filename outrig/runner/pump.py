@@ -1,0 +1,204 @@
+"""Pump: bytes from the session into its logs and then to whoever looks; input the other way.
+
+Nothing here blocks. While something waits to be shown nothing more is taken in, so that a slow
+reader slows the agent down instead of filling our memory; once it is being ended, all is taken.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from outrig.core.control import decode_size
+from outrig.errors import StoreError
+from outrig.runner.console import Resized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from outrig.core.engine import Stream
+    from outrig.runner.console import Console, Event, Outlet
+    from outrig.runner.control import Control
+    from outrig.runner.launch import Launched
+
+ENOUGH = 256 * 1024  # bytes of input that wait for the session; more is left where it is
+
+
+class Pump:
+    """`heard` is when the session last said something (time.monotonic)."""
+
+    def __init__(self, run: Launched, console: Console, control: Control | None) -> None:
+        self._run = run
+        self._console = console
+        self._recorder = run.recorder
+        self._control = control
+        self._waiting: deque[tuple[Stream, memoryview]] = deque()
+        self._gone: set[Stream] = set()
+        self._feed: deque[memoryview] = deque()
+        self._stdin = run.container.stdin
+        self._ending_input = False
+        self.heard = time.monotonic()
+        self.unrecorded: str | None = None  # why the logs are not whole
+        if self._stdin and console.input is None and not console.keeps_input:
+            self._end_input()
+
+    # ------------------------------------------------------------------ what to wait for
+    def register(self, poll: select.poll, *, take_all: bool) -> None:
+        poll.register(self._console.fileno(), select.POLLIN)
+        outlet = self._outlet()
+        if outlet:
+            poll.register(outlet.fileno(), select.POLLOUT)
+        listening = select.POLLIN if take_all or not self._waiting else 0
+        feeding = select.POLLOUT if self._feed else 0
+        poll.register(self._run.output.fileno(), listening | feeding)
+        if self._hungry() and self._console.input is not None:
+            poll.register(self._console.input, select.POLLIN)
+        for descriptor in self._control.descriptors() if self._control else ():
+            poll.register(descriptor, select.POLLIN)
+
+    def _hungry(self) -> bool:
+        return self._stdin and sum(map(len, self._feed)) < ENOUGH
+
+    # ------------------------------------------------------------------ what has happened
+    def turn(self, ready: Mapping[int, int]) -> tuple[bool, Sequence[Event]]:
+        """Move what can be moved; whether the session may still say something, and events."""
+        outlet = self._outlet()
+        if outlet and outlet.fileno() in ready:
+            self._show()
+        events = list(self._console.events()) if self._console.fileno() in ready else []
+        events += self._clients(ready)
+        self._take_input(ready)
+        line = ready.get(self._run.output.fileno(), 0)
+        if self._feed:
+            self._feed_session()
+        going_on = self._hear() if line & ~select.POLLOUT else True
+        return going_on, [event for event in events if not self._resized(event)]
+
+    def _resized(self, event: Event) -> bool:
+        if not isinstance(event, Resized):
+            return False
+        if self._run.container.tty:
+            self._recorder.resize(event.rows, event.columns)
+            self._run.engine.resize(self._run.ref, event.rows, event.columns)
+        return True
+
+    # ------------------------------------------------------------------ output
+    def _hear(self) -> bool:
+        chunks = self._run.output.read()
+        if chunks is None:
+            return False
+        for stream, data in chunks:
+            self._record(stream, data)
+            if stream not in self._gone and self._console.outlet(stream):
+                self._waiting.append((stream, memoryview(data)))
+        if chunks:
+            self.heard = time.monotonic()
+            if self._control:
+                self._control.wake()
+        self._show()
+        return True
+
+    def _record(self, stream: Stream, data: bytes) -> None:
+        """The agent runs on when the disk refuses; the record says what is missing."""
+        if self.unrecorded is not None:
+            return
+        try:
+            self._recorder.write(stream, data)
+        except StoreError as error:
+            self.unrecorded = error.message
+
+    def _outlet(self) -> Outlet | None:
+        return self._console.outlet(self._waiting[0][0]) if self._waiting else None
+
+    def _show(self) -> None:
+        """Show as much as there is room for. A reader that went away is not asked again."""
+        while self._waiting:
+            stream, data = self._waiting.popleft()
+            outlet = None if stream in self._gone else self._console.outlet(stream)
+            if outlet is None:
+                continue
+            try:
+                written = outlet.write(data) if _has_room(outlet) else 0
+            except OSError:
+                self._gone.add(stream)
+                continue
+            if written < len(data):
+                self._waiting.appendleft((stream, data[written:]))
+            if not written:
+                return
+
+    def show_the_rest(self) -> None:
+        """Show what is still waiting; a signal means that nobody wants to see it."""
+        while self._waiting:
+            poll = select.poll()
+            poll.register(self._console.fileno(), select.POLLIN)
+            outlet = self._outlet()
+            if outlet:
+                poll.register(outlet.fileno(), select.POLLOUT)
+            ready = dict(poll.poll())
+            events = self._console.events() if self._console.fileno() in ready else ()
+            if not all(isinstance(event, Resized) for event in events):
+                return
+            self._show()
+
+    # ------------------------------------------------------------------ input
+    def _take_input(self, ready: Mapping[int, int]) -> None:
+        console = self._console
+        due = console.due is not None and time.monotonic() >= console.due
+        if console.input is None or not (due or console.input in ready):
+            return
+        data = console.take()
+        if data is None:
+            console.input = None
+            self._end_input()
+        elif data:
+            self._feed.append(memoryview(data))
+
+    def _clients(self, ready: Mapping[int, int]) -> Sequence[Event]:
+        events: list[Event] = []
+        for message in self._control.messages(list(ready)) if self._control else ():
+            match message.letter:
+                case "I" if self._stdin:
+                    self._feed.append(memoryview(message.data))
+                case "E" if self._stdin:
+                    self._end_input()
+                case "Z":
+                    size = decode_size(message.data)
+                    events += [Resized(*size)] if size else []
+                case _:
+                    pass  # input for a session that takes none
+        return events
+
+    def _feed_session(self) -> None:
+        try:
+            while self._feed:
+                data = self._feed.popleft()
+                written = self._run.output.write(data)
+                if written < len(data):
+                    self._feed.appendleft(data[written:])
+                    return
+        except BrokenPipeError:
+            self._feed.clear()
+            self._stdin = False
+        if self._ending_input:
+            self._run.output.end_input()
+
+    def _end_input(self) -> None:
+        """After what was fed before it."""
+        self._ending_input = True
+        if not self._feed:
+            self._run.output.end_input()
+
+    @property
+    def unfed(self) -> bytes:
+        """Input that was taken and has not reached the session: for whoever follows it next."""
+        return b"".join(self._feed)
+
+
+def _has_room(outlet: Outlet) -> bool:
+    """Without it a full pipe would hold us in write(), deadlines and signals with us."""
+    poll = select.poll()
+    poll.register(outlet.fileno(), select.POLLOUT)
+    return bool(poll.poll(0))

@@ -1,0 +1,50 @@
+"""Wait: until a session has ended, whoever sees to that.
+
+While somebody attends it we only look at the disk now and then; when nobody does, we ask the
+engine, without attending it ourselves: whoever wants to may still take it up. In the end the
+record is finished by us only if nobody else does.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from outrig.errors import ContainerGoneError
+from outrig.runner import reach
+from outrig.runner.settle import settle
+
+if TYPE_CHECKING:
+    from outrig.core.session import Session
+    from outrig.runner.reach import Connect
+    from outrig.store.finding import Found
+
+SHORTEST_SECONDS = 0.02  # between two looks; doubled each time, up to
+LONGEST_SECONDS = 0.2
+TURN_SECONDS = 2.0  # how long the engine is asked before we see whether somebody took it up
+
+
+def wait(found: Found, connect: Connect) -> Session:
+    """The final record. Raises StoreError, or EngineUnreachableError if only an engine knows."""
+    pause = SHORTEST_SECONDS
+    while not (session := reach.current(found)).ended:
+        if found.attended or not session.ours:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_SECONDS)
+        elif _container_ended(session, connect):
+            return settle(found, connect)
+    return session
+
+
+def _container_ended(session: Session, connect: Connect) -> bool:
+    """Also when there is none (any more); within a turn."""
+    ref = reach.agent_ref(session)
+    if ref is None:
+        return True
+    engine = connect(ref.endpoint or None)
+    try:
+        return engine.ended(ref, TURN_SECONDS)
+    except ContainerGoneError:
+        return True
+    finally:
+        engine.close()
