@@ -28,9 +28,8 @@ def tags(engine_client: docker.DockerClient) -> Iterator[Callable[[], list[str]]
     """The tags that builds of this test have made; they are gone after it."""
 
     def look() -> list[str]:
-        return sorted(
-            tag for one in engine_client.images.list(f"outrig/{NAME}*") for tag in one.tags
-        )
+        made = engine_client.images.list(f"outrig/{NAME}*")
+        return sorted(tag for one in made for tag in one.tags if tag.startswith(f"outrig/{NAME}"))
 
     yield look
     for tag in look():

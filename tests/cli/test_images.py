@@ -34,8 +34,9 @@ def dockerfile(
 
     yield write
     for one in engine_client.images.list(f"outrig/{NAME}"):
-        for tag in one.tags:
-            engine_client.images.remove(tag, force=True)
+        for tag in one.tags:  # one that adds nothing to busybox is busybox, and has its tag too
+            if tag.startswith(f"outrig/{NAME}:"):
+                engine_client.images.remove(tag, force=True)
 
 
 def listed(outrig: Outrig, name: str) -> list[dict[str, Any]]:
