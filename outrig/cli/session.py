@@ -110,7 +110,7 @@ def _session(asked: Asked) -> Session:
         with contextlib.closing(run.held), console.feeding(order.plan.stdin):
             from outrig.runner.follow import follow  # loaded while the engine was starting
 
-            return follow(run, console)
+            return follow(run, console).session
 
 
 def _order(asked: Asked) -> Order:
