@@ -281,7 +281,10 @@ class Screen:
             return self.process.poll() is not None
 
         until(look, "its end")
-        self.read()
+        before = -1
+        while len(self.said) != before:  # a terminal gives 4 KiB at a time
+            before = len(self.said)
+            self.read()
         return self.process.returncode
 
     def close(self) -> None:
