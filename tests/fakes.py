@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
+from outrig.core.transcript import Said
 from outrig.errors import ContainerGoneError, EngineUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from outrig.core.engine import Command, Container, Stream
     from outrig.errors import OutrigError
@@ -214,6 +215,18 @@ class FakeEngine:
             raise self.script.ends
         made.state = "exited"
         return self.script.ends
+
+    def exit(self, ref: Ref) -> Exit | None:
+        made = self._found(ref)
+        if made.state in ("running", "paused"):
+            return None
+        if not isinstance(self.script.ends, Exit):
+            raise self.script.ends
+        return self.script.ends
+
+    def said(self, ref: Ref, *, tty: bool) -> Iterator[Said]:
+        self._found(ref)
+        return (Said(at=None, stream=stream, data=data) for stream, data in self.script.says)
 
     def ended(self, ref: Ref, seconds: float) -> bool:
         return self._found(ref).state != "running" or self.script.runs_until is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from outrig.core.engine import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Seen,
         Stream,
     )
+    from outrig.core.transcript import Said
 
 
 class Output(Protocol):
@@ -108,6 +109,17 @@ class Engine(Protocol):
 
     def ended(self, ref: Ref, seconds: float) -> bool:
         """Whether wait() would return at once, asked for at most so many seconds."""
+        ...
+
+    def exit(self, ref: Ref) -> Exit | None:
+        """How a container that nobody waited for has ended; None while it runs.
+
+        One that was made and never started has `started` False. Raises ContainerGoneError.
+        """
+        ...
+
+    def said(self, ref: Ref, *, tty: bool) -> Iterator[Said]:
+        """Everything that it wrote so far, as the engine's own log remembers it."""
         ...
 
     def signal(self, ref: Ref, name: str) -> None:

@@ -19,7 +19,7 @@ from outrig.engine import archive, container, endpoint, facts, host, images, loc
 from outrig.engine.failure import CONFLICT, gone, refusal
 from outrig.engine.output import AttachedOutput
 from outrig.engine.slots import slot
-from outrig.engine.watch import Watch
+from outrig.engine.watch import Watch, look
 from outrig.engine.wire import Wire
 from outrig.errors import EngineError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from outrig.core.engine import Command, Container, Exit, Facts, Image, Locality, Mount, Seen
+    from outrig.core.transcript import Said
     from outrig.engine import Execution
 
 START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
@@ -149,6 +150,14 @@ class DockerEngine:
     def ended(self, ref: Ref, seconds: float) -> bool:
         with self._watching(ref) as watch:
             return watch.ready(seconds)
+
+    def exit(self, ref: Ref) -> Exit | None:
+        return look(self._wire, ref.id)
+
+    def said(self, ref: Ref, *, tty: bool) -> Iterator[Said]:
+        from outrig.engine.logs import output  # noqa: PLC0415 - no run needs it
+
+        return output(self._wire, ref, tty=tty)
 
     @contextmanager
     def _watching(self, ref: Ref) -> Iterator[Watch]:

@@ -7,6 +7,7 @@ socket and its pid file anew; one that was upgraded says so in the answer to the
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,23 @@ def _open_files(wire: Wire) -> int | None:
         return None
     hard = next((line.split()[4] for line in lines if line.startswith("Max open files")), "")
     return int(hard) if hard.isdecimal() else None
+
+
+def started(wire: Wire) -> datetime | None:
+    """When the daemon behind a unix socket was started; None where that cannot be told.
+
+    With systemd's socket activation the socket is not the daemon's own, so its pid file must do.
+    """
+    pid = wire.peer()
+    try:
+        if pid and pid > 1:
+            ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+            uptime = float(Path("/proc/uptime").read_text().split()[0])
+            since_boot = ticks / os.sysconf("SC_CLK_TCK")
+            return datetime.now(UTC) - timedelta(seconds=uptime - since_boot)
+        return datetime.fromtimestamp(Path(PID_FILE).stat().st_mtime, UTC) if pid else None
+    except OSError:
+        return None
 
 
 def ask(wire: Wire) -> Facts:

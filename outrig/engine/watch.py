@@ -9,12 +9,14 @@ containers first (143, 137) and does answer, but takes no new connection by then
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from outrig.core.ending import ENGINE_DEATH_CODES
 from outrig.core.frozen import replace
+from outrig.core.session import parse_time
 from outrig.engine.container import read_exit
-from outrig.engine.facts import incarnation
+from outrig.engine.facts import incarnation, started
 from outrig.engine.failure import refusal
 from outrig.engine.line import SECONDS
 from outrig.errors import EngineUnreachableError
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 RETURN_SECONDS = 30.0  # how long a daemon may take to come back
 PAUSE_SECONDS = 0.2
+
+# A daemon that went down in order ended its containers before it was started again; one that was
+# killed ends them when it is back.
+BEFORE_START = timedelta(seconds=60)
+AFTER_START = timedelta(seconds=15)
 
 Condition = Literal["next-exit", "not-running"]
 
@@ -104,8 +111,38 @@ class Watch:
             time.sleep(PAUSE_SECONDS)
 
     def _state(self) -> Mapping[str, Any]:
-        answer = self._wire.call("GET", f"/containers/{self._container}/json")
-        if not answer.fine:
-            raise refusal(answer, "say how the container ended")
-        state: Mapping[str, Any] = answer.json()["State"]
-        return state
+        return _state(self._wire, self._container)
+
+
+def look(wire: Wire, container: str) -> Exit | None:
+    """How a container that nobody watched has ended; None while it runs.
+
+    Raises ContainerGoneError.
+    """
+    state = _state(wire, container)
+    if state.get("Running"):
+        return None
+    found = read_exit(state, engine_died=False)
+    if found.code in ENGINE_DEATH_CODES and _died_with_the_engine(wire, state):
+        return replace(found, engine_died=True)
+    return found
+
+
+def _died_with_the_engine(wire: Wire, state: Mapping[str, Any]) -> bool:
+    """Whether it began under an earlier daemon and ended around the start of this one."""
+    began, ended, engine = (
+        parse_time(state.get("StartedAt")),
+        parse_time(state.get("FinishedAt")),
+        started(wire),
+    )
+    if began is None or ended is None or engine is None or began >= engine:
+        return False
+    return engine - BEFORE_START <= ended <= engine + AFTER_START
+
+
+def _state(wire: Wire, container: str) -> Mapping[str, Any]:
+    answer = wire.call("GET", f"/containers/{container}/json")
+    if not answer.fine:
+        raise refusal(answer, "say how the container ended")
+    state: Mapping[str, Any] = answer.json()["State"]
+    return state

@@ -1,0 +1,209 @@
+"""Recovery: what a session said while nobody wrote it down, appended to its logs exactly once.
+
+How much of each stream is kept already is counted in bytes, so whoever is killed while recovering
+has lost and repeated nothing. What is kept must be the beginning of what the engine remembers:
+where it is not (the engine's log was cut), nothing is appended, and that is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+from outrig.core.frozen import frozen, replace
+from outrig.errors import StoreError
+from outrig.record.log import CODES, FILES, TIMING, Recorder
+from outrig.record.reading import Logs, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from outrig.core.engine import Stream
+    from outrig.core.transcript import Said
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK = 65_536  # bytes in one timing line
+_TOGETHER = timedelta(milliseconds=20)  # what came within it may share one
+
+
+@frozen
+class Recovered:
+    """How many bytes came back, and what cannot be known, in words."""
+
+    gained: int = 0
+    doubts: tuple[str, ...] = ()
+
+
+def recover(
+    directory: Path,
+    said: Iterable[Said],
+    *,
+    tty: bool,
+    started: datetime,
+    most: int | None = None,
+) -> Recovered:
+    """Append what is missing. `most` is how many bytes the logs may hold, all streams together.
+
+    Raises StoreError when the disk refuses, and whatever reading `said` raises.
+    """
+    copies = {stream: _Copy(directory, stream) for stream in _streams(tty=tty)}
+    with contextlib.ExitStack() as open_files:
+        for copy in copies.values():
+            open_files.enter_context(copy)
+        room = None if most is None else most - sum(copy.size for copy in copies.values())
+        missing = _joined(piece for one in said for piece in copies[one.stream].missing(one))
+        gained = _append(directory, missing, tty=tty, started=started, room=room)
+    return Recovered(gained=gained, doubts=tuple(w for c in copies.values() for w in c.doubts()))
+
+
+def mend_timing(directory: Path, *, tty: bool) -> None:
+    """Give bytes whose writer was killed before their timing line one, and end a torn line.
+
+    Else every later line would speak of the wrong bytes. Raises StoreError.
+    """
+    lines = b"" if _ends_a_line(f"{directory}/logs/{TIMING}") else b"\n"
+    files = {FILES[stream]: CODES[stream] for stream in _streams(tty=tty)}
+    with Logs(directory, only=files.keys()) as logs:
+        for _ in logs.timed():
+            pass
+        for chunk in logs.rest():
+            lines += f"{files[chunk.source]} 0.000000 {len(chunk.data)}\n".encode()
+    if not lines:
+        return
+    try:
+        fd = os.open(f"{directory}/logs/{TIMING}", _APPEND, 0o600)
+        try:
+            os.write(fd, lines)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise StoreError(f"cannot write the session's logs: {error.strerror}") from error
+
+
+class _Copy:
+    """What is kept of one stream, held against what the engine remembers of it."""
+
+    def __init__(self, directory: Path, stream: Stream) -> None:
+        self._stream = stream
+        self._path = f"{directory}/logs/{FILES[stream]}"
+        self._fd: int | None = None
+        self.size = dict(listed(f"{directory}/logs")).get(FILES[stream], 0)
+        self._heard = 0
+        self._differs = False
+        self._doubtful = False
+
+    def __enter__(self) -> Self:
+        if self.size:
+            try:
+                self._fd = os.open(self._path, _READ)
+            except OSError as error:
+                raise StoreError(f"cannot read {self._path}: {error.strerror}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+    def missing(self, said: Said) -> Iterator[Said]:
+        """The part of a piece that is not kept yet."""
+        self._doubtful = said.doubtful and self._heard >= self.size
+        known = said.data[: max(0, self.size - self._heard)]
+        self._heard += len(said.data)
+        if known and not self._differs:
+            assert self._fd is not None
+            self._differs = _read(self._fd, len(known)) != known
+        if len(known) < len(said.data) and not self._differs:
+            yield replace(said, data=said.data[len(known) :])
+
+    def doubts(self) -> Iterator[str]:
+        if self._differs:
+            yield f"{self._stream}: the engine's log is not the one this began as; its end is lost"
+        elif self._doubtful:
+            yield f"{self._stream}: whether its last line ended with a newline is not known"
+
+
+class _Clock:
+    """The Recorder's clock, set to when the engine heard each piece. It never runs backwards."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._microseconds = 0
+
+    def set(self, moment: datetime | None) -> None:
+        if moment is not None:
+            since = (moment - self._start) // timedelta(microseconds=1)
+            self._microseconds = max(self._microseconds, since)
+
+    def __call__(self) -> int:
+        return self._microseconds * 1000
+
+
+def _append(
+    directory: Path, pieces: Iterator[Said], *, tty: bool, started: datetime, room: int | None
+) -> int:
+    first = next(pieces, None)
+    if first is None:
+        return 0
+    mend_timing(directory, tty=tty)
+    gained = 0
+    start = first.at or started
+    clock = _Clock(start)
+    with Recorder(directory, tty=tty, started=start, clock=clock) as recorder:
+        piece: Said | None = first
+        while piece is not None and (room is None or gained < room):
+            clock.set(piece.at)
+            data = piece.data if room is None else piece.data[: room - gained]
+            recorder.write(piece.stream, data)
+            gained += len(data)
+            piece = next(pieces, None)
+    return gained
+
+
+def _joined(pieces: Iterator[Said]) -> Iterator[Said]:
+    """Neighbours of one stream and one moment in one: an agent's log has millions of lines."""
+    held: Said | None = None
+    for piece in pieces:
+        if held is not None and _belong_together(held, piece):
+            held = replace(held, data=held.data + piece.data)
+            continue
+        if held is not None:
+            yield held
+        held = piece
+    if held is not None:
+        yield held
+
+
+def _belong_together(one: Said, other: Said) -> bool:
+    if one.stream != other.stream or len(one.data) >= _CHUNK:
+        return False
+    return one.at is None or other.at is None or other.at - one.at < _TOGETHER
+
+
+def _streams(*, tty: bool) -> tuple[Stream, ...]:
+    return ("terminal",) if tty else ("stdout", "stderr")
+
+
+def _read(fd: int, size: int) -> bytes:
+    """So many bytes, or fewer at the end of the file."""
+    found = b""
+    while len(found) < size and (piece := os.read(fd, size - len(found))):
+        found += piece
+    return found
+
+
+def _ends_a_line(path: str) -> bool:
+    """Whether a file is empty, absent, or ends with a newline."""
+    try:
+        fd = os.open(path, _READ)
+    except OSError:
+        return True
+    try:
+        size = os.fstat(fd).st_size
+        return size == 0 or os.pread(fd, 1, size - 1) == b"\n"
+    finally:
+        os.close(fd)
