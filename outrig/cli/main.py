@@ -48,6 +48,14 @@ DOORS = (
         alias="inspect",
     ),
     Door("logs", "outrig.cli.logs", "logs", "Print what a session said."),
+    Door("replay", "outrig.cli.replay", "replay", "Play a session again, as it was seen."),
+    Door("wait", "outrig.cli.wait", "wait", "Wait until sessions have ended."),
+    Door("stop", "outrig.cli.stop", "stop", "End sessions: TERM, and after a grace period KILL."),
+    Door("kill", "outrig.cli.stop", "kill", "End sessions at once: KILL."),
+    Door(
+        "pause", "outrig.cli.pause", "pause", "Let sessions stand still; their time limits do too."
+    ),
+    Door("unpause", "outrig.cli.pause", "unpause", "Let paused sessions go on."),
     Door(
         "discard",
         "outrig.cli.discard",

@@ -140,7 +140,10 @@ class Playback:
     def _colour(self, numbers: str) -> str:
         if len(numbers) > 2 * _MOST_NUMBERS:
             return ""
-        self._undo["colour"] = "\x1b[0m"
+        if numbers in {"", "0"}:
+            self._undo.pop("colour", None)
+        else:
+            self._undo["colour"] = "\x1b[0m"
         return f"\x1b[{numbers}m"
 
     def _is_harmless(self, values: list[str], final: str) -> bool:

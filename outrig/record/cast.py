@@ -1,8 +1,8 @@
 """A session's recording as events of an asciicast, made on demand from its bytes and their timing.
 
 A session with a terminal gives what may be shown on a terminal again (core/playback.py). One
-without gives both streams in the order in which they came, as `logs` shows them, with the line
-ends that a terminal would have added. `raw` leaves out nothing. Bytes without a timing line come
+without gives both streams in the order in which they came, as `logs` shows them, with `newline` as
+a terminal would have made it. `raw` leaves out nothing. Bytes without a timing line come
 at the end; time never goes back.
 """
 
@@ -39,9 +39,10 @@ class Recording:
     `started` is in microseconds since 1970; `rows` and `columns` are those at the beginning.
     """
 
-    def __init__(self, directory: Path, *, raw: bool = False) -> None:
+    def __init__(self, directory: Path, *, raw: bool = False, newline: str = "\r\n") -> None:
         self._logs = Logs(directory)
         self._raw = raw
+        self._newline = newline
         self._shown: dict[str, _Shown] = {}
         self._happened = self._logs.happened()
         self._first: list[Chunk] = []
@@ -80,7 +81,7 @@ class Recording:
             if source == FILES["terminal"]:
                 self._shown[source] = _Exact() if self._raw else Playback()
             else:
-                self._shown[source] = _Lines(_Exact() if self._raw else _Harmless())
+                self._shown[source] = _Lines(_Exact() if self._raw else _Harmless(), self._newline)
         return self._shown[source]
 
 
@@ -100,14 +101,15 @@ class _Exact:
 class _Lines:
     """Lines of a session without a terminal, whose bare newlines would not return the cursor."""
 
-    def __init__(self, text: _Shown) -> None:
+    def __init__(self, text: _Shown, newline: str) -> None:
         self._text = text
+        self._newline = newline
 
     def feed(self, data: bytes) -> str:
-        return self._text.feed(data).replace("\n", "\r\n")
+        return self._text.feed(data).replace("\n", self._newline)
 
     def rest(self) -> str:
-        return self._text.rest().replace("\n", "\r\n")
+        return self._text.rest().replace("\n", self._newline)
 
 
 class _Harmless(Sanitizer):

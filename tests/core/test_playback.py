@@ -107,6 +107,7 @@ def test_a_sequence_that_never_ends_is_given_up():
     [
         ("plain", ""),
         ("\x1b[31mred", "\x1b[0m"),
+        ("\x1b[31mred\x1b[0m\x1b[1mbold\x1b[m", ""),
         ("\x1b[?25l", "\x1b[?25h"),
         ("\x1b[?25l\x1b[?25h", ""),
         ("\x1b[?7l", "\x1b[?7h"),

@@ -1,0 +1,127 @@
+"""Player: events of a recording onto our stdout, each at its time, and the terminal put right.
+
+Everything passes core/playback.py on its way, whatever it comes from. On a terminal, keys are
+neither echoed nor left over (a terminal's answers included): space pauses, q ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from outrig.core.cast import OUTPUT
+from outrig.core.playback import Playback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from outrig.core.cast import Event
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_COLOUR_LAST = re.compile(r"(?:\x1b\[[0-9;:]*m)+\Z")
+_KEYS = 1024  # bytes read from the keyboard at once
+
+
+class EndedError(Exception):
+    """Somebody ended the replay; `code` is the exit code for that."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Player:
+    """A context manager: within it the keyboard and the ending signals are ours."""
+
+    def __init__(self) -> None:
+        self._playback = Playback()
+        self._keyboard = os.isatty(1) and _is_ours(0)
+        self._undo = contextlib.ExitStack()
+        self._late = 0.0  # seconds that pauses have added
+        self._last = "\n"
+
+    def __enter__(self) -> Self:
+        for number in ENDING:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                self._undo.callback(signal.signal, number, signal.signal(number, _end))
+        if self._keyboard:
+            self._hush()
+        self._undo.callback(self._put_back)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def play(self, events: Iterable[Event]) -> None:
+        """Show each event at its time. Raises EndedError; BrokenPipeError when nobody looks."""
+        start = time.monotonic()
+        for event in events:
+            self._wait(start, event.at / 1_000_000)
+            if event.code == OUTPUT:
+                self._show(self._playback.feed(event.data.encode("utf-8", "replace")))
+
+    def _show(self, text: str) -> None:
+        _write(text)
+        self._last = _COLOUR_LAST.sub("", text)[-1:] or self._last
+
+    def _put_back(self) -> None:
+        """Out of the alternate screen, colour off ..., and onto a line of our own."""
+        text = self._playback.close()
+        with contextlib.suppress(OSError):
+            _write(text if self._last == "\n" else f"{text}\n")
+
+    # ------------------------------------------------------------------ the keyboard
+    def _hush(self) -> None:
+        import termios
+
+        before = termios.tcgetattr(0)
+        modes: list[Any] = termios.tcgetattr(0)
+        modes[3] &= ~(termios.ICANON | termios.ECHO)
+        modes[6][termios.VSUSP] = b"\0"  # a replay that is stopped would leave its screen behind
+        self._undo.callback(termios.tcsetattr, 0, termios.TCSAFLUSH, before)
+        termios.tcsetattr(0, termios.TCSADRAIN, modes)
+
+    def _wait(self, start: float, moment: float) -> None:
+        while (left := start + self._late + moment - time.monotonic()) > 0:
+            if not self._keyboard:
+                time.sleep(left)
+            elif select.select([0], [], [], left)[0]:
+                self._react(os.read(0, _KEYS))
+
+    def _react(self, keys: bytes) -> None:
+        if not keys or b"q" in keys:
+            raise EndedError(0)
+        if b" " in keys:
+            began = time.monotonic()
+            while (keys := os.read(0, _KEYS)) and not set(keys) & set(b" q"):
+                pass
+            self._late += time.monotonic() - began
+            if b" " not in keys:
+                raise EndedError(0)
+
+
+def _is_ours(descriptor: int) -> bool:
+    """A terminal, and we are in its foreground: touching it from a background job stops us."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise EndedError(128 + number)
+
+
+def _write(text: str) -> None:
+    data = memoryview(text.encode("utf-8", "replace"))
+    while data:
+        try:
+            data = data[os.write(1, data) :]
+        except OSError as error:  # EIO: the terminal hung up, and HUP is ignored
+            raise BrokenPipeError from error
