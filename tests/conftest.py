@@ -266,7 +266,7 @@ def leftovers(engine: docker.DockerClient, top: Path) -> list[str]:
     """Name what the sessions recorded below a directory left on the engine."""
     roots = {path.read_text().strip() for path in top.rglob(".root-id") if path.is_file()}
     found = []
-    for root in roots:
+    for root in roots - {""}:  # the lock of the same name is empty
         mine: dict[str, str | list[str] | bool] = {"label": f"org.outrig.root={root}"}
         found += [f"container {one.name}" for one in engine.containers.list(all=True, filters=mine)]
         found += [f"network {one.name}" for one in engine.networks.list(filters=mine)]

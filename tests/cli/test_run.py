@@ -1,0 +1,535 @@
+"""`outrig run`, sentence by sentence: what it does, how it ends, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from outrig.cli.run import LONGEST_PROMPT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+    from tests.conftest import Home, Outrig
+
+AGENT = """
+[agents.bot]
+command = ["sh", "-c", 'echo "asked: $1"; shift; echo "more: $*"', "bot", "{prompt}"]
+interactive = ["sh"]
+"""
+
+
+def said(text: str) -> bytes:
+    return f"{text}\n".encode()
+
+
+def everything(*tops: Path) -> set[str]:
+    """Each file there is, below some directories."""
+    return {str(path) for top in tops for path in top.rglob("*")}
+
+
+# ---------------------------------------------------------------- how it ends
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [
+        (0, "completed", "exit"),
+        *((code, "failed", "exit") for code in (1, 2, 42, 124, 125, 126, 127, 128, 255)),
+        *((code, "failed", "signal") for code in (129, 130, 137, 143)),
+    ],
+)
+def test_the_agents_own_code_passes_through(run: Run, code, status, reason):
+    assert run.ending(run("sh", "-c", f"exit {code}")) == (code, status, reason)
+    assert run.record()["agent_exit_code"] == code
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(("name", "code"), [("TERM", 143), ("KILL", 137), ("SEGV", 139)])
+def test_an_agent_that_a_signal_ends(run: Run, name, code):
+    assert run.ending(run("sh", "-c", f"kill -{name} $$")) == (code, "failed", "signal")
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("command", "code"), [("no-such-command", 127), ("./plain", 126), ("/workspace", 126)]
+)
+def test_what_cannot_be_executed(run: Run, command, code):
+    (run.work / "plain").write_text("no program")
+    done = run(command)
+    assert run.ending(done) == (code, "failed", "start-failed")
+    assert "agent_exit_code" not in run.record()
+    assert run.record()["resources"] == []
+
+
+@pytest.mark.docker
+def test_words_that_look_like_inits_complaint(run: Run):
+    done = run(
+        "sh", "-c", "echo; echo '[FATAL tini (7)] exec x failed: No such file' >&2; exit 126"
+    )
+    assert done.code == 126
+    assert run.record()["exit_code"] == 126
+
+
+@pytest.mark.docker
+def test_an_image_that_is_not_there(run: Run):
+    done = run("--image", "no/such:image", "true")
+    assert run.ending(done) == (125, "failed", "image-missing")
+    assert "no image no/such:image" in done.err
+    assert "hint:" in done.err
+
+
+@pytest.mark.docker
+def test_a_build_that_fails(run: Run, engine_client, home: Home):
+    (run.work / "Dockerfile").write_text(f"FROM {run.image}\nRUN exit 7\n")
+    config = home.config / "outrig/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[images.broken-test]\ndockerfile = "{run.work}/Dockerfile"\n')
+    done = run("--image", "broken-test", "true", timeout=100)
+    assert run.ending(done) == (125, "failed", "build-failed")
+    assert b"exit 7" in run.log("build.log")
+    assert engine_client.images.list(name="outrig/broken-test") == []
+
+
+@pytest.mark.docker
+def test_a_place_to_start_that_is_a_file(run: Run):
+    (run.work / "file").write_text("")
+    done = run("-w", "file", "true")
+    assert run.ending(done)[1:] == ("failed", "start-failed")
+    assert "error:" in done.err
+
+
+@pytest.mark.docker
+def test_a_timeout(run: Run):
+    done = run("--timeout", "1s", "sleep", "100")
+    assert run.ending(done) == (124, "timeout", "wall-timeout")
+    assert json.loads((run.session / "intent.json").read_bytes())["kind"] == "wall"
+
+
+@pytest.mark.docker
+def test_a_timeout_that_is_not_reached(run: Run):
+    assert run.ending(run("--timeout", "1h", "sh", "-c", "exit 124")) == (124, "failed", "exit")
+
+
+@pytest.mark.docker
+def test_a_timeout_for_who_does_not_listen(run: Run):
+    done = run(
+        *("--timeout", "1s", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"),
+        env={"OUTRIG_RUN__GRACE": "1s"},
+    )
+    assert run.ending(done) == (124, "timeout", "wall-timeout")
+    assert run.record()["agent_exit_code"] == 137
+
+
+@pytest.mark.docker
+def test_memory_that_runs_out(run: Run):
+    done = run("-m", "32m", "sh", "-c", "exec tail /dev/zero")
+    assert run.ending(done) == (137, "failed", "oom")
+
+
+@pytest.mark.docker
+def test_what_the_agent_leaves_running_ends_with_it(run: Run):
+    done = run("sh", "-c", "sleep 100 & echo started").ok()
+    assert done.stdout == b"started\n"
+
+
+# ---------------------------------------------------------------- where it works
+
+
+@pytest.mark.docker
+def test_the_directory_is_the_workspace(run: Run):
+    done = run("sh", "-c", "pwd; echo made > file").ok()
+    assert done.stdout == b"/workspace\n"
+    assert (run.work / "file").read_text() == "made\n"
+    assert (run.work / "file").stat().st_uid == os.getuid()
+
+
+@pytest.mark.docker
+def test_the_repository_is_the_workspace_from_anywhere_in_it(run: Run):
+    subprocess.run(["git", "init", "-q", run.work], check=True)
+    below = run.work / "a/b c"
+    below.mkdir(parents=True)
+    done = run("sh", "-c", "pwd; ls -a /workspace", cwd=below).ok()
+    assert done.out.split("\n")[:5] == ["/workspace/a/b c", ".", "..", ".git", "a"]
+    assert "its .git is writable" in done.err or ".git is writable" in done.err
+    assert run.record()["working_dir"] == str(below)
+    assert run.record()["workspace"]["path"] == str(run.work)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("workdir", "expected"), [("sub", "/workspace/sub"), ("/bin", "/bin"), (".", "/workspace")]
+)
+def test_another_place_to_start(run: Run, workdir, expected):
+    (run.work / "sub").mkdir()
+    assert run("-w", workdir, "pwd").ok().stdout == said(expected)
+
+
+@pytest.mark.docker
+def test_the_workspace_may_appear_elsewhere(run: Run):
+    env = {"OUTRIG_WORKSPACE__TARGET": "/src/here"}
+    assert run("pwd", env=env).ok().stdout == b"/src/here\n"
+
+
+@pytest.mark.docker
+def test_the_session_root_of_choice(run: Run, tmp_path: Path):
+    done = run("--session-root", tmp_path / "root", "true").ok()
+    assert done.stdout == b""
+    assert run.sessions() == []
+    assert len(list((tmp_path / "root").glob("2*"))) == 1
+
+
+@pytest.mark.docker
+def test_a_directory_for_the_session(run: Run, tmp_path: Path):
+    run("--session-dir", tmp_path / "deep/here", "echo", "hello").ok()
+    assert (tmp_path / "deep/here/logs/stdout.log").read_bytes() == b"hello\n"
+    assert run.session.is_symlink()
+    assert run.session.resolve() == tmp_path / "deep/here"
+    assert run.record()["session_dir"] == str(tmp_path / "deep/here")
+
+
+# ---------------------------------------------------------------- what it can see
+
+
+@pytest.mark.docker
+def test_mounts_are_read_only_unless_they_say_otherwise(run: Run, tmp_path: Path):
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir(mode=0o777)
+        (tmp_path / name / "file").write_text(name)
+    script = "cat /*/file; for d in one two three; do touch /$d/new 2>/dev/null && echo $d; done"
+    done = run(
+        *("-v", "../one:/one", "-v", f"{tmp_path}/two:/two:ro", "-v", "../three:/three:rw"),
+        *("sh", "-c", script),
+    ).ok()
+    assert done.stdout == b"onethreetwothree\n"
+    assert (tmp_path / "three/new").stat().st_uid == os.getuid()
+    assert not (tmp_path / "one/new").exists()
+    assert [mount["mode"] for mount in run.record()["mounts"]] == ["ro", "ro", "rw"]
+
+
+@pytest.mark.docker
+def test_a_mount_below_home_leaves_home_to_its_owner(run: Run, tmp_path: Path):
+    (tmp_path / "cache").mkdir()
+    home = run("sh", "-c", "echo $HOME").ok().out.strip()
+    more = f"{tmp_path}/cache:{home}/.cache/deep/tool:rw"
+    script = "touch ~/.cache/deep/tool/a ~/.cache/b ~/.cache/deep/c && ls -A ~/.cache/deep/tool"
+    done = run("-v", more, "sh", "-c", script).ok()
+    assert done.stdout == b"a\n"
+    newest = run.sessions()[-1]
+    assert {path.stat().st_uid for path in newest.rglob("*")} == {os.getuid()}
+
+
+@pytest.mark.docker
+def test_the_environment(run: Run):
+    env = {"HOSTED": "of the host", "SECRET": "stays", "LANG": "C.UTF-8", "TERM": "dumb"}
+    done = run("-e", "A=1 = 2", "-e", "HOSTED", "-e", "GONE", "env", env=env).ok()
+    lines = done.out.splitlines()
+    assert {"A=1 = 2", "HOSTED=of the host", "LANG=C.UTF-8", "TERM=dumb"} <= set(lines)
+    assert not [line for line in lines if "SECRET" in line or "GONE" in line]
+    assert "-e GONE: not set here" in done.err
+    assert run.record()["env_names"] == ["A", "HOSTED"]
+    kept = b"".join(path.read_bytes() for path in run.session.glob("*.*"))
+    assert b"of the host" not in kept
+    assert b"1 = 2" not in kept
+
+
+@pytest.mark.docker
+def test_who_commits(run: Run, home: Home):
+    (home.path / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
+    done = run("sh", "-c", "echo $GIT_AUTHOR_NAME $GIT_COMMITTER_EMAIL").ok()
+    assert done.stdout == b"Ada ada@example.org\n"
+
+
+@pytest.mark.docker
+def test_the_container_is_as_tight_as_promised(run: Run):
+    # Seccomp: 0 where the kernel has none; Seccomp: 1, strict, is nobody's default
+    script = "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status; ls /sys/class/net; id -G"
+    done = run("--pids", "50", "sh", "-c", script).ok()
+    assert [line.split()[-1] for line in done.out.splitlines()][:4] == [
+        "0000000000000000",
+        "0000000000000000",
+        "1",
+        "lo",
+    ]
+    assert done.out.splitlines()[-1] == str(os.getgid())
+    assert run.record()["limits"]["pids"] == 50
+
+
+@pytest.mark.docker
+def test_the_number_of_processes_is_bounded(run: Run):
+    script = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait"
+    assert b"fork" in run("--pids", "5", "sh", "-c", script).stderr
+
+
+# ---------------------------------------------------------------- entrypoint
+
+
+@pytest.mark.docker
+def test_an_images_entrypoint_stays_for_commands(run: Run, echoing: str):
+    assert run("--image", echoing, "a", "b").ok().stdout == b"entry a b\n"
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("entrypoint", "words", "expected"),
+    [
+        ("", ("echo", "plain"), b"plain\n"),
+        ("/bin/printf", ("%s.", "a", "b"), b"a.b."),
+    ],
+)
+def test_another_entrypoint(run: Run, echoing: str, entrypoint, words, expected):
+    done = run("--image", echoing, "--entrypoint", entrypoint, *words).ok()
+    assert done.stdout == expected
+
+
+@pytest.mark.docker
+def test_an_images_entrypoint_is_not_for_agents(run: Run, echoing: str, home: Home):
+    configure(home)
+    done = run("--image", echoing, "--agent", "bot", "-p", "hello").ok()
+    assert done.stdout == b"asked: hello\nmore: \n"
+
+
+# ---------------------------------------------------------------- agents
+
+
+def configure(home: Home, text: str = AGENT) -> None:
+    config = home.config / "outrig/config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(text)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("way", ["flag", "file", "stdin", "file-stdin"])
+def test_a_prompt(run: Run, home: Home, tmp_path: Path, way):
+    configure(home)
+    prompt = 'fix $HOME "it"\n{prompt} ü -x\n'
+    (tmp_path / "prompt").write_text(prompt)
+    option = {
+        "flag": ("-p", prompt),
+        "file": ("--prompt-file", str(tmp_path / "prompt")),
+        "stdin": ("-p", "-"),
+        "file-stdin": ("--prompt-file", "-"),
+    }[way]
+    stdin = prompt.encode() if "stdin" in way else b"not read"
+    done = run("--agent", "bot", *option, "--", "--more", "words", stdin=stdin).ok()
+    assert done.out == f"asked: {prompt}\nmore: --more words\n"
+    record = run.record()
+    assert (record["agent_name"], record["task"]) == ("bot", prompt)
+
+
+@pytest.mark.docker
+def test_an_agent_with_a_prompt_does_not_wait_for_stdin(run: Run, home: Home):
+    configure(home, '[agents.cat]\ncommand = ["sh", "-c", "cat; echo {prompt}"]\n')
+    process = run.start("--agent", "cat", "-p", "done")
+    assert process.stdout
+    assert process.stdout.read() == b"done\n"
+    assert process.wait() == 0
+
+
+@pytest.mark.docker
+def test_an_agent_that_is_asked_to_read_stdin(run: Run, home: Home):
+    configure(home, '[agents.cat]\ncommand = ["sh", "-c", "cat; echo {prompt}"]\n')
+    done = run("-i", "--agent", "cat", "-p", "done", stdin=b"data ").ok()
+    assert done.stdout == b"data done\n"
+
+
+# ---------------------------------------------------------------- found again
+
+
+@pytest.mark.docker
+def test_a_name_and_labels(run: Run):
+    run("--name", "fix-1", "--label", "ticket=7", "--label", "empty=", "true").ok()
+    assert run.record()["name"] == "fix-1"
+    assert run.record()["labels"] == {"ticket": "7", "empty": ""}
+    again = run("--name", "fix-1", "true")
+    assert again.code == 125
+    assert f"taken by session {run.record()['id']}" in again.err
+
+
+@pytest.mark.docker
+def test_verbose_says_each_step(run: Run):
+    done = run("--verbose", "true").ok()
+    assert f"container outrig-{run.record()['id']}" in done.err
+
+
+@pytest.mark.docker
+def test_options_end_at_the_first_word(run: Run):
+    assert run("echo", "--json", "-p", "--help").ok().stdout == b"--json -p --help\n"
+
+
+@pytest.mark.docker
+def test_the_effective_configuration_is_kept(run: Run):
+    run("-m", "64m", "true").ok()
+    kept = tomllib.loads((run.session / "config.toml").read_text())
+    assert kept["limits"]["memory"] == "64m"
+    assert kept["network"]["mode"] == "none"
+    assert run.record()["config_origins"]["limits.memory"] == "--memory"
+
+
+# ---------------------------------------------------------------- refused: nothing is left
+
+
+REFUSED = [
+    ([], "nothing to run"),
+    (["--agent", "gone"], 'no agent "gone"'),
+    (["--agent", "claude", "-p", "x"], "ANTHROPIC_API_KEY"),
+    (["--agent", "bot"], "needs a terminal"),
+    (["-p", "x", "--", "true"], "a prompt goes to an agent"),
+    (["--agent", "bot", "-p", " \n"], "is empty"),
+    (["--agent", "bot", "-p", "x" * (LONGEST_PROMPT + 1)], None),
+    (["--agent", "bot", "-p", "x", "--prompt-file", "y"], "both give a prompt"),
+    (["--agent", "bot", "--prompt-file", "gone"], "cannot read --prompt-file gone"),
+    (["-t", "-T", "true"], "exclude each other"),
+    (["-it", "true"], "-it needs one"),
+    (["--name", "a/b", "true"], "cannot be a session name"),
+    (["--name", "20260501T134412-3f2a", "true"], "cannot be a session name"),
+    (["--label", "x", "true"], "is not KEY=VALUE"),
+    (["-u", "me", "true"], '"caller", "root" or "UID[:GID]"'),
+    (["-m", "lots", "true"], "--memory: limits.memory: expected a size"),
+    (["--cpus", "0", "true"], "--cpus"),
+    (["--pids", "x", "true"], "--pids"),
+    (["--timeout", "soon", "true"], "--timeout"),
+    (["--network", "host", "true"], "--network"),
+    (["-e", "1=2", "true"], "-e takes NAME=VALUE"),
+    (["-v", "/tmp", "true"], "is not HOST:CONTAINER"),
+    (["-v", "gone:/x", "true"], "does not exist"),
+    (["-v", "/var/run/docker.sock:/x", "true"], "docker.sock"),
+    (["-v", "/run:/x", "true"], "never mounted"),
+    (["-v", "/:/x", "true"], "never mounted"),
+    (["-v", "..:/x:rw", "-v", "..:/x", "true"], "both mount /x"),
+    (["-v", ".:/workspace/new", "true"], "would make it as root"),
+    (["-v", ".:/etc", "true"], "belongs to the system"),
+    (["./data:/data", "true"], "looks like a volume"),
+    (["--session-dir", "inside", "true"], "inside"),
+    (["--config", "gone.toml", "true"], "gone.toml"),
+    (["--global-config", "gone.toml", "true"], "gone.toml"),
+    (["--result", "gone/result", "true"], "--result"),
+    (["--no-such-option", "true"], "--no-such-option"),
+]
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("args", "message"), REFUSED, ids=[" ".join(row[0])[:40] for row in REFUSED]
+)
+def test_what_is_refused_leaves_nothing_on_disk(
+    run: Run, home: Home, tmp_path: Path, args, message
+):
+    configure(home)
+    if message is None:  # longer than the kernel lets an argument be: only a file can hold it
+        (tmp_path / "long").write_text(args.pop())
+        args[-1:] = ["--prompt-file", str(tmp_path / "long")]
+        message = "is longer than"
+    before = everything(home.path, tmp_path)
+    done = run(*args)
+    assert (done.code, done.stdout) == (125, b"")
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert everything(home.path, tmp_path) == before
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("kind", ["file", "full", "dotfile", "earlier"])
+def test_a_session_directory_that_is_taken(run: Run, home: Home, tmp_path: Path, kind):
+    place = tmp_path / "place"
+    if kind == "file":
+        place.write_text("")
+    else:
+        place.mkdir()
+        name = {"full": "x", "dotfile": ".gitkeep", "earlier": "session.json"}[kind]
+        (place / name).write_text("{}")
+    before = everything(home.path, tmp_path)
+    done = run("--session-dir", place, "true")
+    assert done.code == 125
+    assert str(place) in done.err
+    assert everything(home.path, tmp_path) == before
+
+
+@pytest.mark.docker
+def test_a_linked_worktree_is_refused(run: Run, tmp_path: Path):
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q", tmp_path / "main"], check=True)
+    subprocess.run(
+        [*git, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path / "main", check=True
+    )
+    linked = tmp_path / "linked"
+    subprocess.run([*git, "worktree", "add", "-q", linked], cwd=tmp_path / "main", check=True)
+    done = run("true", cwd=linked)
+    assert done.code == 125
+    assert "linked worktree" in done.err
+    assert "hint:" in done.err
+    assert run.sessions() == []
+
+
+@pytest.mark.docker
+def test_home_is_no_workspace_unless_somebody_says_so(run: Run, home: Home):
+    done = run("true", cwd=home.path)
+    assert done.code == 125
+    assert "holds your home directory" in done.err
+    assert run.sessions() == []
+
+
+@pytest.mark.docker
+def test_a_working_directory_that_is_gone(run: Run, tmp_path: Path):
+    (tmp_path / "gone").mkdir()
+    argv = [*run.outrig.argv, "run", *run.options, "true"]
+    done = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *argv],
+        cwd=tmp_path / "gone",
+        env=run.outrig.environment(run.env),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 125
+    assert b"working directory" in done.stderr
+    assert run.sessions() == []
+
+
+@pytest.mark.parametrize("args", [["true"], ["--json", "true"]])
+def test_no_engine_is_an_error_with_a_next_step_and_no_record(outrig: Outrig, home: Home, args):
+    done = outrig("run", *args)
+    assert (done.code, done.stdout) == (125, b"")
+    assert "outrig doctor" in done.err
+    assert not list(home.sessions.glob("2*"))
+
+
+# ---------------------------------------------------------------- only looking
+
+
+def test_a_dry_run_needs_no_engine_and_does_nothing(outrig: Outrig, home: Home, tmp_path: Path):
+    (outrig.cwd / "sub").mkdir()
+    before = everything(home.path, tmp_path)
+    done = outrig("run", "--dry-run", "-e", "A=secret", "-m", "1g", "make", cwd=outrig.cwd / "sub")
+    plan = tomllib.loads(done.ok().out)
+    assert plan["command"] == ["make"]
+    assert plan["env-names"] == ["A"]
+    assert plan["limits"]["memory"] == 1024**3
+    assert plan["image"] == {"kind": "host", "name": "host"}
+    assert "decided at launch" in plan["user"]["inside"]
+    assert "secret" not in done.out + done.err
+    assert everything(home.path, tmp_path) == before
+
+
+def test_a_dry_run_as_json_says_the_same(outrig: Outrig):
+    as_toml = tomllib.loads(outrig("run", "--dry-run", "-w", "x", "make").ok().out)
+    as_json = json.loads(outrig("run", "--dry-run", "--json", "-w", "x", "make").ok().out)
+    assert as_json == as_toml
+
+
+def test_a_dry_run_refuses_what_a_run_refuses(outrig: Outrig):
+    done = outrig("run", "--dry-run", "-v", "/:/x", "true")
+    assert (done.code, done.stdout) == (125, b"")
+
+
+def test_help_teaches(outrig: Outrig):
+    done = outrig("run", "--help").ok()
+    for word in ("outrig run -- make test", "--agent claude", "outrig ls", "outrig logs"):
+        assert word in done.out
+    assert "Whoever may use the engine can read it" in " ".join(done.out.split())
