@@ -58,6 +58,12 @@ class SessionBusyError(OutrigError):
     kind = "session-busy"
 
 
+class SessionNotRunningError(OutrigError):
+    """The session has not started yet, or has ended."""
+
+    kind = "session-not-running"
+
+
 class StoreError(OutrigError):
     """The session root or a record cannot be read or written."""
 

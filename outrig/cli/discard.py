@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +16,11 @@ from outrig.core.listing import span, title
 from outrig.core.terminal import one_line
 from outrig.errors import OutrigError, SessionNotFoundError, StoreError, UsageError
 from outrig.runner.discard import Discarder, Doomed, doomed_by_id
-from outrig.store import finding, places
+from outrig.store import finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from outrig.engine import Engine
     from outrig.store.removal import Kept
     from outrig.store.sessions import SessionStore
 
@@ -55,7 +53,7 @@ def discard(  # noqa: PLR0917 - one parameter per option, as typer wants them
     """
     queries = sessions or []
     doomed = _doomed(queries, session_dir, session_root, global_config, yes=yes)
-    discarder = Discarder(connect=_connect, notice=report.notice, force=force)
+    discarder = Discarder(connect=opening.engine, notice=report.notice, force=force)
     for one in doomed:
         discarder.check(one)
     if not yes:
@@ -130,16 +128,3 @@ def _words(doomed: Doomed) -> tuple[str, ...]:
 
 def _kept(kept: Kept) -> str:
     return one_line(f"kept what outrig did not write: {kept.path} ({', '.join(kept.names)})")
-
-
-def _connect(endpoint: str | None) -> Engine:
-    from outrig.engine import connect
-
-    env = os.environ
-    return connect(
-        endpoint,
-        env=env,
-        home=places.home(env),
-        cache=places.cache(env),
-        slots=places.slots(env),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +13,13 @@ from outrig.cli import report
 from outrig.cli.completion import complete_session
 from outrig.core.terminal import one_line
 from outrig.errors import UsageError
-from outrig.store import config
+from outrig.store import config, places
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from outrig.engine import Engine
     from outrig.store.finding import Found
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -39,6 +43,15 @@ SessionQuery = Annotated[
         metavar="[SESSION]",
         autocompletion=complete_session,
         help="Id, name, unique part of an id, or @last, @last~1; @last if left out.",
+    ),
+]
+
+SessionQueries = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SESSION...",
+        autocompletion=complete_session,
+        help="Ids, names, unique parts of an id, or @last, @last~1.",
     ),
 ]
 
@@ -67,6 +80,38 @@ def session(
     if query is not None:
         raise UsageError("a session and --session-dir: give one of them")
     return finding.open_directory(session_dir)
+
+
+def sessions(
+    queries: Sequence[str],
+    session_dir: Path | None,
+    session_root: Path | None,
+    global_config: Path | None = None,
+) -> list[Found]:
+    """Those that are meant, in the order given. With --session-dir no config is opened."""
+    from outrig.store import finding
+
+    if bool(queries) == (session_dir is not None):
+        raise UsageError("name the sessions, or one directory with --session-dir", hint="outrig ls")
+    if session_dir is not None:
+        return [finding.open_directory(session_dir)]
+    opened = store(session_root, global_config)
+    return [finding.open_session(opened, query) for query in queries]
+
+
+@functools.cache
+def engine(endpoint: str | None) -> Engine:
+    """The engine that a record names: one line to it, however many sessions are on it."""
+    from outrig.engine import connect
+
+    env = os.environ
+    return connect(
+        endpoint,
+        env=env,
+        home=places.home(env),
+        cache=places.cache(env),
+        slots=places.slots(env),
+    )
 
 
 def skip(session: str, why: str) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.engine import Ref
-from outrig.errors import SessionNotRunningError, StoreError
-from outrig.store.sessions import UnreadableError, read_record
+from outrig.errors import ContainerGoneError, SessionNotRunningError, StoreError
+from outrig.store.file import UnreadableError
+from outrig.store.sessions import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from outrig.engine import Engine
     from outrig.store.finding import Found
 
-    Connect = Callable[[str | None], Engine]  # opens the engine at an endpoint
+    Connect = Callable[[str | None], Engine]  # the engine at an endpoint; the door closes it
 
 
 class Reached(NamedTuple):
@@ -45,6 +46,14 @@ def agent_ref(session: Session) -> Ref | None:
         if item.get("kind") == "container" and item.get("role") == "agent" and ref:
             return Ref(engine="docker", endpoint=session.text("engine"), id=str(ref))
     return None
+
+
+def container_ended(engine: Engine, ref: Ref, seconds: float) -> bool:
+    """Whether it has, waiting for so long at most. One that is gone has ended, too."""
+    try:
+        return engine.ended(ref, seconds)
+    except ContainerGoneError:
+        return True
 
 
 def ours(session: Session) -> None:

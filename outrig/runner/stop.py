@@ -56,7 +56,7 @@ class Stopping:
         self.had_ended = self.session.ended
         if self.had_ended:
             return
-        connect(self.session.text("engine") or None).close()  # else nothing could follow the words
+        connect(self.session.text("engine") or None)  # else nothing could follow the words
         at = time_text(datetime.now(UTC))
         intents.write(self.found.directory, Intent(kind=self._kind, at=at, by=self._kind))
         self._send(connect)
@@ -82,10 +82,10 @@ class Stopping:
             return
         _, engine, ref = self._reached
         left = max(0.0, self._asked + self._grace - time.monotonic())
-        if engine.ended(ref, left):
+        if reach.container_ended(engine, ref, left):
             return
         engine.signal(ref, "KILL")
-        if not engine.ended(ref, KILL_SECONDS):
+        if not reach.container_ended(engine, ref, KILL_SECONDS):
             raise EngineError(f"the container of {self.session.id} does not end, not even by KILL")
 
     def settle(self, connect: Connect) -> None:

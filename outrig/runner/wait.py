@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from outrig.errors import ContainerGoneError
 from outrig.runner import reach
 from outrig.runner.settle import settle
 
@@ -37,14 +36,8 @@ def wait(found: Found, connect: Connect) -> Session:
 
 
 def _container_ended(session: Session, connect: Connect) -> bool:
-    """Also when there is none (any more); within a turn."""
+    """Within a turn; also when there is none (any more)."""
     ref = reach.agent_ref(session)
     if ref is None:
         return True
-    engine = connect(ref.endpoint or None)
-    try:
-        return engine.ended(ref, TURN_SECONDS)
-    except ContainerGoneError:
-        return True
-    finally:
-        engine.close()
+    return reach.container_ended(connect(ref.endpoint or None), ref, TURN_SECONDS)
