@@ -51,9 +51,12 @@ def read_object(path: str, *, dir_fd: int | None = None) -> dict[str, Any]:
 
 
 def write_object(path: str, value: Mapping[str, Any]) -> None:
-    """Replace a file by the JSON of `value`, pretty-printed, 0600, durable when this returns."""
+    """Replace a file by the JSON of `value`, pretty-printed, 0600, durable when this returns.
+
+    A path that is not UTF-8 has lone surrogates here; JSON escapes them just as Python does.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    replace(path, text.encode("utf-8", "surrogateescape"))
+    replace(path, text.encode("utf-8", "backslashreplace"))
 
 
 def replace(path: str, data: bytes) -> None:

@@ -292,3 +292,10 @@ def test_ids_order_as_their_seconds_do(micros):
     assert all(map(is_id, ids))
     in_order = sorted(range(len(ids)), key=lambda number: (ids[number][:15], moments[number]))
     assert [moments[number] for number in in_order] == sorted(moments)
+
+
+def test_a_path_that_is_not_utf_8_survives_in_the_record(store):
+    session = records.done(store, working_dir=os.fsdecode(b"/w/\xff\n"), task="caf\u00e9").id
+    read = store.load(session)
+    assert os.fsencode(read.text("working_dir")) == b"/w/\xff\n"
+    assert "caf\u00e9".encode() in (store.directory(session) / "session.json").read_bytes()
