@@ -49,6 +49,7 @@ DOORS = (
     ),
     Door("logs", "outrig.cli.logs", "logs", "Print what a session said."),
     Door("replay", "outrig.cli.replay", "replay", "Play a session again, as it was seen."),
+    Door("export", "outrig.cli.export", "export", "Write a session into a file for others."),
     Door("wait", "outrig.cli.wait", "wait", "Wait until sessions have ended."),
     Door("stop", "outrig.cli.stop", "stop", "End sessions: TERM, and after a grace period KILL."),
     Door("kill", "outrig.cli.stop", "kill", "End sessions at once: KILL."),
