@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 from outrig.core import cast
+from outrig.record.log import Recorder
 from outrig.store.sessions import SessionStore
 from tests import records
 
@@ -74,6 +77,24 @@ def test_a_record_of_another_tool(outrig, store):
     header, said_ = events(outrig("export", "20260718T091502-a41c", "--cast", "-").ok().out)
     assert header.title == "20260718T091502-a41c"
     assert said_ == [cast.Event(0, "o", "ready\r\n")]
+
+
+def test_the_player_of_asciinema_takes_it(outrig, store, tmp_path):
+    session = records.done(store)
+    ticks = iter(range(0, 10**10, 10**7))
+    with Recorder(
+        store.directory(session.id), tty=True, started=records.NOON, clock=lambda: next(ticks)
+    ) as recorder:
+        recorder.resize(50, 132)
+        recorder.write("terminal", HOSTILE)
+        recorder.resize(24, 80)
+        recorder.write("terminal", b"done\r\n")
+    outrig("export", "--cast", tmp_path / "x.cast").ok()
+    for command in ("cat", "play"):
+        asciinema = [sys.executable, "-m", "asciinema", command, tmp_path / "x.cast"]
+        done = subprocess.run(asciinema, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        assert done.stdout.decode() == "\x1b[31mred \u00e4\ufffd\r\ndone\r\n"
+        assert done.stderr == b""
 
 
 # ---------------------------------------------------------------- files
