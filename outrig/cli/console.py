@@ -11,11 +11,13 @@ import os
 import signal
 import stat
 import struct
+import time
 from typing import TYPE_CHECKING, Self
 
 from outrig.cli import report
+from outrig.core.detach import DetachKeys
 from outrig.runner.cancel import CancelledError
-from outrig.runner.console import CHUNK, Resized, Signalled
+from outrig.runner.console import CHUNK, Detached, Resized, Signalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
 
     from outrig.core.engine import Stream
     from outrig.core.plan import Stdin, Terminal
+    from outrig.runner.console import Event
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DETACHED = 0  # beside the signals that are waiting: the detach keys were typed
+GOES_ON = "the session goes on, into its logs"
 ATOMIC = 4096  # bytes; PIPE_BUF: a pipe that polls writable takes this much at once
 
 
@@ -59,7 +64,8 @@ def _at_its_own_pace(descriptor: int) -> int:
 class Spout:
     """An outlet onto a descriptor: never more at once than fits without waiting."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, unread: str) -> None:
+        self._unread = unread
         self._descriptor = _at_its_own_pace(descriptor)
         mode = os.fstat(descriptor).st_mode
         never_waits = stat.S_ISREG(mode) or stat.S_ISCHR(mode)
@@ -75,22 +81,27 @@ class Spout:
             return 0
         except OSError:
             name = "stdout" if self._descriptor == 1 else "stderr"
-            report.notice(f"nobody reads {name} any more; the session goes on, into its logs")
+            report.notice(f"nobody reads {name} any more; {self._unread}")
             raise
 
 
 class TerminalConsole:
     """Use as a context manager: signals are ours within it, and everybody's again after it."""
 
-    def __init__(self, *, show_streams: bool) -> None:
+    def __init__(self, *, show_streams: bool, unread: str = GOES_ON) -> None:
+        """`unread` is what becomes of it all when nobody reads any more."""
         self._show = show_streams
-        self._spouts = {"stdout": Spout(1), "stderr": Spout(2), "terminal": Spout(1)}
+        self._spouts = {
+            "stdout": Spout(1, unread),
+            "stderr": Spout(2, unread),
+            "terminal": Spout(1, unread),
+        }
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._breaking_off = False
         self._waiting: list[int] = []
         self.input: int | None = None
         self.keeps_input = False
-        self.due: float | None = None
+        self._keys = DetachKeys(b"")
 
     def __enter__(self) -> Self:
         self._before = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGWINCH)}
@@ -110,13 +121,30 @@ class TerminalConsole:
     def fileno(self) -> int:
         return self._reader
 
-    def events(self) -> Sequence[Signalled | Resized]:
+    def events(self) -> Sequence[Event]:
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 1024)
         caught, self._waiting = self._waiting, []
         return [event for number in caught if (event := _event(number))]
 
+    @property
+    def due(self) -> float | None:
+        return self._keys.due
+
     def take(self) -> bytes | None:
+        now = time.monotonic()
+        held = self._keys.release(now)
+        if held:
+            return held
+        typed = self._typed()
+        if not typed:
+            return typed
+        passed, detached = self._keys.feed(typed, now)
+        if detached:
+            self._wake(DETACHED)
+        return passed
+
+    def _typed(self) -> bytes | None:
         assert self.input is not None
         try:
             return os.read(self.input, CHUNK) or None
@@ -145,9 +173,10 @@ class TerminalConsole:
 
     # ------------------------------------------------------------------ the keyboard
     @contextlib.contextmanager
-    def feeding(self, stdin: Stdin) -> Iterator[None]:
+    def feeding(self, stdin: Stdin, detach_keys: bytes = b"") -> Iterator[None]:
         """Feed the session from our stdin; a terminal is raw meanwhile, and restored after."""
-        self.input = None if stdin == "null" else 0
+        self.input = 0 if stdin in ("pipe", "terminal") else None
+        self._keys = DetachKeys(detach_keys if stdin == "terminal" else b"")
         if stdin != "terminal":
             yield
             return
@@ -161,16 +190,22 @@ class TerminalConsole:
         finally:
             termios.tcsetattr(0, termios.TCSADRAIN, before)
 
-    def _caught(self, number: int, _frame: FrameType | None) -> None:
-        self._waiting.append(number)
+    def _wake(self, what: int) -> None:
+        self._waiting.append(what)
         with contextlib.suppress(BlockingIOError):
             os.write(self._writer, b"!")
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        self._wake(number)
         if self._breaking_off and number in ENDING:
             self._breaking_off = False
             raise CancelledError(number)
 
 
-def _event(number: int) -> Signalled | Resized | None:
+def _event(number: int) -> Event | None:
+    """A terminal that closes lets go of the session, as its detach keys do."""
+    if number in (DETACHED, signal.SIGHUP):
+        return Detached()
     if number != signal.SIGWINCH:
         return Signalled(number)
     size = _size()

@@ -94,6 +94,13 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     entrypoint: Annotated[
         str | None, typer.Option("--entrypoint", help='Replaces the image\'s own; "" clears it.')
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("-d", "--detach", help="Print the id and return once it runs.")
+    ] = False,
+    detach_keys: Annotated[
+        str | None,
+        typer.Option("--detach-keys", help='Let go of it in a terminal: "ctrl-p,ctrl-q".'),
+    ] = None,
     interactive: Annotated[
         bool,
         typer.Option("-i", "--interactive", help="Feed stdin, also to an agent with a prompt."),
@@ -153,6 +160,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                 interactive=interactive,
                 no_stdin=no_stdin,
                 capture=as_json,
+                detach=detach,
             ),
             env=tuple(env or ()),
             sources=Sources(
@@ -163,6 +171,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                     {
                         "run.user": user,
                         "run.entrypoint": entrypoint,
+                        "run.detach-keys": detach_keys,
                         "limits.memory": memory,
                         "limits.cpus": cpus,
                         "limits.pids": pids,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from outrig.cli import output, report
 from outrig.cli.console import TerminalConsole, terminal
-from outrig.core import description
+from outrig.core import description, detach, naming
 from outrig.core.ending import EXIT_OWN_FAILURE
 from outrig.core.frozen import frozen
 from outrig.core.listing import span
@@ -21,6 +21,7 @@ from outrig.errors import OutrigError, UsageError
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launch import launch
 from outrig.runner.order import draw_up
+from outrig.runner.supervise import hand_over
 from outrig.store import places, toml
 from outrig.store.sessions import SessionStore
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from outrig.cli.result import Result
     from outrig.core.plan import Request
     from outrig.core.session import Session
+    from outrig.runner.launch import Launched
     from outrig.runner.order import Order, Sources
 
 _VOLUME = re.compile(r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/")
@@ -74,12 +76,25 @@ def run(asked: Asked, result: Result) -> int:
             if asked.as_json:
                 output.as_json(stop.record)
         return 128 + stop.number
+    if not session.ended:
+        return _told_detached(asked, session)
     result.hand_out(session.fields, kept=session.id)
     if asked.as_json:
         output.as_json(session.fields)
     elif os.isatty(2):
         report.notice(_last_words(session))
     return EXIT_OWN_FAILURE if session.exit_code is None else session.exit_code
+
+
+def _told_detached(asked: Asked, session: Session) -> int:
+    """A session that runs on under a supervisor; its result is asked for with `outrig wait`."""
+    if asked.as_json:
+        output.as_json(session.fields)
+    elif asked.request.detach:
+        output.text(f"{session.id}\n")
+    else:
+        report.notice(f"detached; back to it: outrig attach {session.id}")
+    return 0
 
 
 def _session(asked: Asked) -> Session:
@@ -105,12 +120,28 @@ def _session(asked: Asked) -> Session:
             cancel=console,
             show=report.notice,
         )
+        if asked.request.detach:
+            hand_over(run, unfed=b"", piped=None, keeps_input=order.plan.stdin == "held")
+            return run.held.session
         if asked.verbose:
-            report.notice(f"session {run.held.id} runs in container {run.container.name}")
-        with contextlib.closing(run.held), console.feeding(order.plan.stdin):
+            report.notice(
+                f"session {run.held.id} runs in container {naming.container_name(run.held.id)}"
+            )
+        with console.feeding(order.plan.stdin, detach.parse(order.plan.detach_keys)):
             from outrig.runner.follow import follow  # loaded while the engine was starting
 
-            return follow(run, console).session
+            followed = follow(run, console)
+        if followed.session.ended:
+            run.held.close()
+        else:
+            _let_go(run, followed.unfed, console, order)
+        return followed.session
+
+
+def _let_go(run: Launched, unfed: bytes, console: TerminalConsole, order: Order) -> None:
+    """The user detached, or closed the terminal: a supervisor goes on."""
+    piped = console.input if order.plan.stdin == "pipe" else None
+    hand_over(run, unfed=unfed, piped=piped, keeps_input=order.plan.stdin == "terminal")
 
 
 def _order(asked: Asked) -> Order:
@@ -140,7 +171,7 @@ def print_plan(asked: Asked) -> int:
     if asked.as_json:
         output.as_json(table)
     else:
-        sys.stdout.write(toml.text(table))
+        output.text(toml.text(table))
     return 0
 
 

@@ -174,6 +174,13 @@ class RunConfig:
         trust="repo",
         zero=True,
     )
+    detach_keys: str = key(
+        "ctrl-p,ctrl-q",
+        doc='let go of a session in a terminal without ending it; "" switches that off',
+        kind="string",
+        trust="repo",
+        zero=True,
+    )
     entrypoint: str | None = key(
         doc='replaces the image\'s ENTRYPOINT for commands; "" clears it',
         kind="string",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from outrig.core import identity, mounts, naming, network
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
+from outrig.core.words import refuse_bytes
 from outrig.errors import MountError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from outrig.core.cascade import Resolved
     from outrig.core.config import AgentConfig, Config, MountConfig
 
-Stdin = Literal["null", "pipe", "terminal"]
+Stdin = Literal["null", "pipe", "terminal", "held"]  # held: open, for whoever attaches
 HOST_IMAGE = "host"
 
 
@@ -42,6 +43,7 @@ class Request:
     interactive: bool = False  # -i
     no_stdin: bool = False
     capture: bool = False  # --json: streams go to the logs only
+    detach: bool = False  # -d: nobody looks, and a supervisor follows
 
 
 @frozen
@@ -102,6 +104,7 @@ class RunPlan:
     wall: float | None  # seconds
     log_bytes: int
     grace: float  # seconds
+    detach_keys: str
     tty: bool
     stdin: Stdin
     size: tuple[int, int] | None
@@ -132,7 +135,7 @@ def draft(
     who = identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
     target = config.workspace.target
     mounts.refuse_target(target, "workspace target")
-    return RunPlan(
+    plan = RunPlan(
         command=command,
         agent=agent_name,
         task=request.prompt,
@@ -154,6 +157,7 @@ def draft(
         wall=config.limits.wall,
         log_bytes=config.limits.log_bytes,
         grace=config.run.grace,
+        detach_keys=config.run.detach_keys,
         tty=tty,
         stdin=_stdin(request, agent, terminal, tty=tty),
         size=terminal.size if tty else None,
@@ -163,6 +167,8 @@ def draft(
         notices=_notices(place, mode),
         origins=resolved.origin,
     )
+    _refuse_bytes(plan)
+    return plan
 
 
 def chosen_agent(request: Request, config: Config) -> str | None:
@@ -212,11 +218,12 @@ def _command(request: Request, name: str | None, agent: AgentConfig | None) -> t
 def _tty(request: Request, agent: AgentConfig | None, terminal: Terminal) -> bool:
     if request.tty is False:
         return False
-    if request.tty and request.interactive and terminal.stdin == "data":
+    if request.tty and request.interactive and terminal.stdin == "data" and not request.detach:
         raise UsageError(
             "stdin is not a terminal, and -it needs one", hint="use -i alone for piped input"
         )
-    usable = terminal.all_terminals and not request.no_stdin and not request.capture
+    unseen = request.no_stdin or request.capture or request.detach
+    usable = terminal.all_terminals and not unseen
     if agent and request.prompt is None and not (request.tty or usable):
         raise UsageError(
             "an agent without a prompt needs a terminal", hint="give it a prompt with -p"
@@ -231,6 +238,8 @@ def _stdin(request: Request, agent: AgentConfig | None, terminal: Terminal, *, t
     """Data reaches a command; an agent with a prompt waits for ever on an open pipe."""
     if request.no_stdin:
         return "null"
+    if request.detach:
+        return "held" if request.interactive else "null"
     prompted = agent is not None and request.prompt is not None
     if tty and terminal.stdin == "terminal" and (request.interactive or not prompted):
         return "terminal"
@@ -304,6 +313,16 @@ def _configured_mount(item: MountConfig, key: str, resolved: Resolved) -> mounts
     )
 
 
+def _refuse_bytes(plan: RunPlan) -> None:
+    refuse_bytes("the command", (*plan.command, *(plan.entrypoint or ())))
+    refuse_bytes("the workspace's path", (plan.workspace.root, plan.target))
+    refuse_bytes("the working directory", (plan.working_dir,))
+    refuse_bytes("the image's name", (plan.image.name,))
+    refuse_bytes("host-paths", plan.host_paths)
+    for mount in plan.mounts:
+        refuse_bytes(f"{mount.declared}: a path", (mount.source, mount.target))
+
+
 def _check_name(name: str | None) -> None:
     if name is not None and not naming.is_name(name):
         raise UsageError(
@@ -319,3 +338,8 @@ def _notices(place: Place, mode: network.Mode) -> tuple[str, ...]:
     )
     said = (git if place.repository else None, network.announcement(mode))
     return tuple(notice for notice in said if notice)
+
+
+def is_utf8(text: str) -> bool:
+    """False for what a command line held in another encoding (surrogates stand for its bytes)."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

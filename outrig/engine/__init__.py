@@ -58,6 +58,17 @@ class Output(Protocol):
     def close(self) -> None: ...
 
 
+class Attached(Output, Protocol):
+    """The line to the agent itself, which another process may go on with."""
+
+    def handover(self) -> tuple[int, Mapping[str, str]]:
+        """A descriptor and a state, for Engine.adopt() in another process.
+
+        Raises EngineError when the line cannot leave this process.
+        """
+        ...
+
+
 class Execution(Output, Protocol):
     """A command that runs beside the agent: its line, and what becomes of it.
 
@@ -92,11 +103,15 @@ class Engine(Protocol):
         """Create the container, attach to it and ask for its end; nothing runs yet."""
         ...
 
-    def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> Output:
+    def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> Attached:
         """Start what prepare() made; `meanwhile` runs while the engine is busy with it.
 
         Raises CommandNotFoundError (127), CommandNotExecutableError (126) or EngineError.
         """
+        ...
+
+    def adopt(self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool) -> Attached:
+        """Go on with a line that Output.handover() gave away."""
         ...
 
     def wait(self, ref: Ref) -> Exit:

@@ -143,6 +143,11 @@ class DockerEngine:
             self.resize(ref, *prepared.size)
         return prepared.output
 
+    def adopt(
+        self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool
+    ) -> AttachedOutput:
+        return AttachedOutput.adopt(descriptor, state, tty=tty, where=ref.endpoint)
+
     def wait(self, ref: Ref) -> Exit:
         with self._watching(ref) as watch:
             return watch.wait()

@@ -7,12 +7,12 @@ so that both streams share the line; a frame is handed on as far as it has arriv
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from outrig.errors import EngineUnreachableError
+from outrig.errors import EngineError, EngineUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from outrig.core.engine import Stream
 
@@ -29,6 +29,19 @@ class Frames:
         self._header = bytearray()
         self._stream: Stream = "stdout"
         self._left = 0
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, str]) -> Self:
+        made = cls()
+        made._header += bytes.fromhex(state["header"])
+        made._stream = "stderr" if state["stream"] == "stderr" else "stdout"
+        made._left = int(state["left"])
+        return made
+
+    def state(self) -> Mapping[str, str]:
+        """Where in a frame it stands, as text."""
+        header, left = self._header.hex(), str(self._left)
+        return {"header": header, "stream": self._stream, "left": left}
 
     @property
     def between(self) -> bool:
@@ -67,6 +80,25 @@ class AttachedOutput:
         self._first = first
         self._where = where
         self._ended = False
+
+    @classmethod
+    def adopt(cls, descriptor: int, state: Mapping[str, str], *, tty: bool, where: str) -> Self:
+        """Go on with a line that another process handed over."""
+        line = socket.socket(fileno=descriptor)
+        made = cls(line, first=bytes.fromhex(state["first"]), tty=tty, where=where)
+        if made._frames:
+            made._frames = Frames.from_state(state)
+        return made
+
+    def handover(self) -> tuple[int, Mapping[str, str]]:
+        """The descriptor and the state from which adopt() goes on in another process.
+
+        Raises EngineError for a TLS line, whose keys are this process's own.
+        """
+        if type(self._line) is not socket.socket:
+            raise EngineError("a line over TLS cannot be handed to another process")
+        framing = self._frames.state() if self._frames else {}
+        return self._line.fileno(), {"first": self._first.hex(), **framing}
 
     def fileno(self) -> int:
         return self._line.fileno()

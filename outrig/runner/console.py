@@ -56,7 +56,9 @@ class Console(Protocol):
 
     input: int | None
     keeps_input: bool
-    due: float | None
+
+    @property
+    def due(self) -> float | None: ...
 
     def fileno(self) -> int:
         """Polls readable when events() has something."""
@@ -77,8 +79,11 @@ class Silent:
     def __init__(self, piped: int | None, *, keeps_input: bool) -> None:
         self.input = piped
         self.keeps_input = keeps_input
-        self.due: float | None = None
         self._never, self._held = os.pipe2(os.O_CLOEXEC)
+
+    @property
+    def due(self) -> float | None:
+        return None
 
     def fileno(self) -> int:
         return self._never

@@ -32,7 +32,7 @@ AGAIN = 5.0  # seconds in which a second Ctrl-C means it
 class Deadlines:
     def __init__(self, run: Launched) -> None:
         self._run = run
-        self._wall = None if run.wall is None else time.monotonic() + run.wall
+        self._wall = None if run.wall is None else run.begun + run.wall
         self._kill: float | None = None
         self._asked: float | None = None  # when Ctrl-C was last forwarded
 

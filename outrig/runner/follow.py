@@ -39,14 +39,16 @@ class Followed(NamedTuple):
     unfed: bytes = b""
 
 
-def follow(run: Launched, console: Console) -> Followed:
+def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
     """Stay with a started session until it has ended, or until the user lets go of it.
+
+    `unfed` is input that a predecessor had taken for it.
 
     Raises EngineUnreachableError when the engine went away and did not come back: the session
     may go on without us, its record says so, and the next command finishes it.
     """
     with run.recorder, _control(run) as control:
-        pump = Pump(run, console, control)
+        pump = Pump(run, console, control, unfed)
         if _until_output_ends(run, pump, console):
             return Followed(run.held.session, pump.unfed)
         exit_ = _exit(run)
@@ -134,6 +136,6 @@ def _exit(run: Launched) -> Exit | None:
 
 
 def _first_words(run: Launched) -> bytes:
-    name = "terminal.log" if run.container.tty else "stderr.log"
+    name = "terminal.log" if run.tty else "stderr.log"
     with (run.held.directory / "logs" / name).open("rb") as log:
         return log.read(COMPLAINT)

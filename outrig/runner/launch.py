@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from outrig.core.engine import Container, Facts, Ref
     from outrig.core.identity import Identity
     from outrig.core.session import Session
-    from outrig.engine import Engine, Output
+    from outrig.engine import Attached, Engine
     from outrig.runner.cancel import Cancel
     from outrig.runner.image import Ready
     from outrig.runner.order import Order
@@ -55,11 +56,13 @@ class Launched:
 
     engine: Engine
     held: Held
-    container: Container
     ref: Ref
     attempt: str
-    output: Output
+    tty: bool
+    stdin: bool
+    output: Attached
     recorder: Recorder
+    begun: float  # when it started, by time.monotonic()
     wall: float | None
     grace: float
     control: Path  # the directory of its control socket
@@ -176,11 +179,13 @@ class _Start:
         return Launched(
             engine=self.engine,
             held=self.held,
-            container=container,
             ref=ref,
             attempt=self.attempt,
+            tty=container.tty,
+            stdin=container.stdin,
             output=output,
             recorder=recorder,
+            begun=time.monotonic(),
             wall=plan.wall,
             grace=plan.grace,
             control=places.runtime(self.order.host_env),
@@ -273,4 +278,4 @@ class _Start:
         import outrig.runner.follow  # noqa: F401, PLC0415 - what comes next
 
         text = toml.text(cascade.as_table(self.order.config))
-        file.replace(f"{self.held.directory}/{places.CONFIG}", text.encode())
+        file.replace(f"{self.held.directory}/{places.CONFIG}", text.encode("utf-8", "backslashreplace"))

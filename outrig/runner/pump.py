@@ -29,15 +29,17 @@ ENOUGH = 256 * 1024  # bytes of input that wait for the session; more is left wh
 class Pump:
     """`heard` is when the session last said something (time.monotonic)."""
 
-    def __init__(self, run: Launched, console: Console, control: Control | None) -> None:
+    def __init__(
+        self, run: Launched, console: Console, control: Control | None, unfed: bytes = b""
+    ) -> None:
         self._run = run
         self._console = console
         self._recorder = run.recorder
         self._control = control
         self._waiting: deque[tuple[Stream, memoryview]] = deque()
         self._gone: set[Stream] = set()
-        self._feed: deque[memoryview] = deque()
-        self._stdin = run.container.stdin
+        self._feed: deque[memoryview] = deque([memoryview(unfed)] if unfed else [])
+        self._stdin = run.stdin
         self._ending_input = False
         self.heard = time.monotonic()
         self.unrecorded: str | None = None  # why the logs are not whole
@@ -79,7 +81,7 @@ class Pump:
     def _resized(self, event: Event) -> bool:
         if not isinstance(event, Resized):
             return False
-        if self._run.container.tty:
+        if self._run.tty:
             self._recorder.resize(event.rows, event.columns)
             self._run.engine.resize(self._run.ref, event.rows, event.columns)
         return True
