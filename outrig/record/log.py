@@ -11,11 +11,16 @@
 Descriptors are append-only and unbuffered: when write() returns, the bytes are the kernel's, and
 may be shown. A timing line is written after its bytes, so that a crash leaves bytes without a
 line and never a line without bytes. Times are counted in whole microseconds and do not drift.
+
+A bound on what is kept of all streams together leaves the session alone: the bytes that come after
+it are counted and not kept. The timing has the same bound, but never less than a megabyte; bytes
+that come after that are kept without their times.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -38,6 +43,7 @@ FILES: dict[Stream, str] = {
 }
 CODES: dict[Stream, str] = {"stdout": "O", "stderr": "E", "terminal": "O"}
 
+_LEAST_TIMING = 1 << 20  # bytes
 _SYNC_EVERY = 1_000_000  # microseconds
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -45,6 +51,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 class Recorder:
     """Writes the logs of one session. `directory` is the session's; `started` is time zero.
 
+    `most` bytes are kept, those of an earlier recorder included; `dropped` is how many were not.
     Every method raises StoreError when the disk refuses.
     """
 
@@ -54,8 +61,10 @@ class Recorder:
         *,
         tty: bool,
         started: datetime,
+        most: int | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        self.dropped = 0
         self._clock = clock
         self._last = self._synced = clock() // 1000
         self._dirty = False
@@ -69,14 +78,19 @@ class Recorder:
         except OSError as error:
             self._close_all()
             raise _refused(error) from error
+        self._bound(most)
         self._timing = self._fds[TIMING]
         self._streams = {stream: (self._fds[FILES[stream]], CODES[stream]) for stream in streams}
         self._line(f"H 0.000000 START_TIME {time_text(started)}\n")
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Keep one chunk. When this returns it may be shown."""
+        if len(data) > self._room:
+            self.dropped += len(data) - self._room
+            data = data[: self._room]
         if not data:
             return
+        self._room -= len(data)
         fd, code = self._streams[stream]
         now = self._clock() // 1000
         try:
@@ -110,12 +124,23 @@ class Recorder:
     ) -> None:
         self.close()
 
+    def _bound(self, most: int | None) -> None:
+        """How many bytes there is room for; what is in the files already has its share of it."""
+        self._room = self._timing_room = sys.maxsize
+        if most is not None:
+            sizes = {name: os.fstat(fd).st_size for name, fd in self._fds.items()}
+            self._timing_room = max(most, _LEAST_TIMING) - sizes.pop(TIMING)
+            self._room = max(0, most - sum(sizes.values()))
+
     def _since_last(self, now: int) -> str:
         delta = max(0, now - self._last)
         self._last += delta
         return f"{delta // 1_000_000}.{delta % 1_000_000:06d}"
 
     def _line(self, text: str) -> None:
+        self._timing_room -= len(text)
+        if self._timing_room < 0:
+            return
         try:
             _write_all(self._timing, text.encode("ascii"))
         except OSError as error:

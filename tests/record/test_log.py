@@ -109,6 +109,54 @@ def test_a_write_that_takes_only_a_part_is_continued(tmp_path, monkeypatch):
     assert (tmp_path / "logs/stdout.log").read_bytes() == b"0123456789"
 
 
+def kept(directory):
+    return {name: (directory / "logs" / name).read_bytes() for name in ("stdout.log", "stderr.log")}
+
+
+def test_beyond_its_bound_bytes_are_counted_and_not_kept(tmp_path):
+    with Recorder(tmp_path, tty=False, started=records.NOON, most=10) as recorder:
+        recorder.write("stdout", b"12345")
+        recorder.write("stderr", b"678")
+        assert recorder.dropped == 0
+        recorder.write("stdout", b"90abc")
+        assert recorder.dropped == 3
+        recorder.write("stderr", b"x")
+        assert recorder.dropped == 4
+    assert kept(tmp_path) == {"stdout.log": b"1234590", "stderr.log": b"678"}
+    with Logs(tmp_path) as logs:
+        assert [chunk.data for chunk in logs.timed()] == [b"12345", b"678", b"90"]
+
+
+def test_a_bound_that_is_just_met_drops_nothing(tmp_path):
+    with Recorder(tmp_path, tty=False, started=records.NOON, most=5) as recorder:
+        recorder.write("stdout", b"12345")
+        recorder.write("stdout", b"")
+        assert recorder.dropped == 0
+
+
+def test_what_an_earlier_recorder_kept_counts(tmp_path):
+    records.say(tmp_path, ("stdout", b"123"), ("stderr", b"4"))
+    with Recorder(tmp_path, tty=False, started=records.NOON, most=6) as recorder:
+        recorder.write("stdout", b"567")
+        assert recorder.dropped == 1
+    assert kept(tmp_path) == {"stdout.log": b"12356", "stderr.log": b"4"}
+    with Recorder(tmp_path, tty=False, started=records.NOON, most=2) as recorder:
+        recorder.write("stdout", b"8")
+        assert recorder.dropped == 1
+
+
+def test_timing_is_bounded_too_and_the_bytes_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("outrig.record.log._LEAST_TIMING", 200)
+    with Recorder(tmp_path, tty=False, started=records.NOON, most=100) as recorder:
+        for _ in range(100):
+            recorder.write("stdout", b"x")
+        recorder.write("stdout", b"x")
+        assert recorder.dropped == 1
+    assert (tmp_path / "logs/timing").stat().st_size <= 200
+    with Logs(tmp_path) as logs:
+        assert b"".join(chunk.data for chunk in logs.merged()) == b"x" * 100
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
