@@ -10,11 +10,13 @@ import contextlib
 import gc
 import os
 import sys
+from typing import Any
 
 
 def entry() -> None:
     """Run the command line of this process, and end it with the exit code."""
     _hold_standard_streams()
+    sys.excepthook = _failed
     gc.set_threshold(50_000)
     from outrig.cli.main import main  # with the collector calmed
 
@@ -23,6 +25,15 @@ def entry() -> None:
         with contextlib.suppress(OSError, ValueError):  # closed, or nobody reads it
             stream.flush()
     os._exit(code)
+
+
+def _failed(*raised: Any) -> None:
+    """A mistake of ours: in a run, Python's own exit code 1 would be taken for the agent's."""
+    from outrig.cli.report import PASSES_CODES_THROUGH
+    from outrig.core.ending import EXIT_OWN_FAILURE
+
+    sys.__excepthook__(*raised)
+    os._exit(EXIT_OWN_FAILURE if PASSES_CODES_THROUGH.intersection(sys.argv[1:2]) else 1)
 
 
 def _hold_standard_streams() -> None:

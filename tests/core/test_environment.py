@@ -170,3 +170,9 @@ def test_where_programs_are_looked_for(path, image, search):
 
 def test_who_commits_is_passed_in():
     assert made(committer={"GIT_AUTHOR_NAME": "Ada"})["GIT_AUTHOR_NAME"] == "Ada"
+
+
+def test_a_value_that_is_not_utf_8_is_refused_and_not_quoted():
+    with pytest.raises(UsageError, match="the value of A is not UTF-8") as caught:
+        asked(Config(), None, ["A=secret\udcff"], {})
+    assert "secret" not in caught.value.message

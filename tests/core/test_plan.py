@@ -343,3 +343,18 @@ def test_notices_say_what_is_exposed():
     assert ".git is writable" in git
     assert "network open" in network
     assert drafted(network=NetworkConfig(mode="none")).notices == ()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"request": Request(words=("printf", "a\udcffb"))},
+        {"request": Request(words=("true",), workdir="\udcff")},
+        {"request": Request(words=("true",), image="\udcff")},
+        {"request": Request(words=("true",), volumes=("/a\udcff:/b",))},
+        {"place": Place(root="/w\udcff", start="/w\udcff", owner=ADA)},
+        {"host_paths": ("/opt/\udcff",)},
+    ],
+)
+def test_what_an_engine_would_garble_is_refused(how):
+    assert "is not UTF-8" in refusal(**how).message
