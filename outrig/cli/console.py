@@ -153,6 +153,10 @@ class TerminalConsole:
         except OSError:  # a terminal that hung up
             return None
 
+    def tell_size(self) -> None:
+        """Have events() say the terminal's size, as if it had just changed."""
+        self._wake(signal.SIGWINCH)
+
     def outlet(self, stream: Stream) -> Spout | None:
         return self._spouts[stream] if self._show else None
 

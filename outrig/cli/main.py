@@ -50,6 +50,9 @@ DOORS = (
     Door("logs", "outrig.cli.logs", "logs", "Print what a session said."),
     Door("replay", "outrig.cli.replay", "replay", "Play a session again, as it was seen."),
     Door("export", "outrig.cli.export", "export", "Write a session into a file for others."),
+    Door("attach", "outrig.cli.attach", "attach", "Look at a session that runs, and type into it."),
+    Door("exec", "outrig.cli.exec", "exec_", "Run a command in a session that runs."),
+    Door("shell", "outrig.cli.exec", "shell", "Open a shell in a session that runs."),
     Door("wait", "outrig.cli.wait", "wait", "Wait until sessions have ended."),
     Door("stop", "outrig.cli.stop", "stop", "End sessions: TERM, and after a grace period KILL."),
     Door("kill", "outrig.cli.stop", "kill", "End sessions at once: KILL."),
@@ -74,7 +77,8 @@ DOORS = (
         "Check everything that outrig needs, and say what helps.",
     ),
 )
-# Options of `run` end at the first word of the command, which keeps its own options.
+# Options end at the first word of the command, which keeps its own options.
+TAKE_COMMANDS = ("run", "exec")
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 RUN_SETTINGS = {**SETTINGS, "allow_interspersed_args": False}
 
@@ -139,7 +143,7 @@ def _register(app: typer.Typer, door: Door) -> None:
     if door.group:
         app.add_typer(target, name=door.name)
         return
-    settings = RUN_SETTINGS if door.name == "run" else SETTINGS
+    settings = RUN_SETTINGS if door.name in TAKE_COMMANDS else SETTINGS
     acting = _remember_json(target)
     app.command(door.name, context_settings=settings)(acting)
     if door.alias:

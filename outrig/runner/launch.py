@@ -174,7 +174,8 @@ class _Start:
         recorder = self._recorder(container)
         output = self.engine.start(ref, meanwhile=self._meanwhile)
         self.undo.callback(output.close)
-        self.held.update(running)
+        control = places.runtime(self.order.host_env)
+        self.held.update(lambda session: with_fields(running(session), control_dir=str(control)))
         plan = self.order.plan
         return Launched(
             engine=self.engine,
@@ -188,7 +189,7 @@ class _Start:
             begun=time.monotonic(),
             wall=plan.wall,
             grace=plan.grace,
-            control=places.runtime(self.order.host_env),
+            control=control,
         )
 
     def _who(self, facts: Facts) -> Identity:
@@ -267,7 +268,12 @@ class _Start:
 
     def _recorder(self, container: Container) -> Recorder:
         """Open before the start: a disk that refuses is found out while nothing runs yet."""
-        recorder = Recorder(self.held.directory, tty=container.tty, started=datetime.now(UTC))
+        recorder = Recorder(
+            self.held.directory,
+            tty=container.tty,
+            started=datetime.now(UTC),
+            most=container.log_bytes,
+        )
         self.undo.callback(recorder.close)
         if container.size:
             recorder.resize(*container.size)
@@ -278,4 +284,6 @@ class _Start:
         import outrig.runner.follow  # noqa: F401, PLC0415 - what comes next
 
         text = toml.text(cascade.as_table(self.order.config))
-        file.replace(f"{self.held.directory}/{places.CONFIG}", text.encode("utf-8", "backslashreplace"))
+        file.replace(
+            f"{self.held.directory}/{places.CONFIG}", text.encode("utf-8", "backslashreplace")
+        )

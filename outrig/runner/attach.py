@@ -1,0 +1,135 @@
+"""Attach: look at a session that somebody else follows, and type into it.
+
+Output is read from the session's logs, from now on; the control socket only says when to look,
+and carries input and sizes. So any number may attach, nobody is slowed down by them, and a
+follower that dies and is replaced is not even noticed. Letting go, by keys or Ctrl-C, ends nothing.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outrig.core.control import encode, encode_size
+from outrig.errors import SessionNotRunningError
+from outrig.record.reading import Logs
+from outrig.runner import reach
+from outrig.runner.console import Resized
+from outrig.runner.control import dial
+
+if TYPE_CHECKING:
+    import socket
+
+    from outrig.core.session import Session
+    from outrig.runner.console import Console
+    from outrig.store.finding import Found
+
+LOOK_SECONDS = 0.2  # without a word from the follower
+KNOCK_SECONDS = 3.0  # for a follower that has just begun
+STDERR_LOG = "stderr.log"
+
+
+def attach(found: Found, console: Console) -> Session:
+    """Stay until the session has ended, or until the user lets go; the record as it is then.
+
+    Raises SessionNotRunningError when it has ended, or when nobody follows it.
+    """
+    session = reach.current(found)
+    reach.ours(session)
+    if session.ended:
+        raise SessionNotRunningError(
+            f"session {session.id} has ended", hint=f"outrig logs {session.id}"
+        )
+    line = _line(found, session)
+    with line, Logs(found.directory) as logs:
+        logs.skip()
+        if console.input is None and not console.keeps_input:
+            line.sendall(encode("E"))
+        if _look_on(found, console, line, logs):
+            return reach.current(found)
+    return _final(found)
+
+
+def _line(found: Found, session: Session) -> socket.socket:
+    directory = Path(session.text("control_dir"))
+    deadline = time.monotonic() + KNOCK_SECONDS
+    while True:
+        line = dial(directory, session.id)
+        if line:
+            return line
+        if not found.attended or time.monotonic() > deadline:
+            raise SessionNotRunningError(
+                f"nobody looks after session {session.id}, so nobody can be attached to it",
+                hint=f"outrig logs {session.id}; outrig wait {session.id}",
+            )
+        time.sleep(LOOK_SECONDS / 4)
+
+
+def _look_on(found: Found, console: Console, line: socket.socket, logs: Logs) -> bool:
+    """Until the end (False), or until the user lets go (True)."""
+    over = False
+    while not over:
+        over = not found.attended  # asked before the look, so that the last words are not missed
+        for chunk in logs.merged() if over else logs.timed():
+            _show(console, chunk.source, chunk.data)
+        if over:
+            return False
+        ready = _wait(console, line)
+        if line.fileno() in ready and not line.recv(65536):
+            over = _is_over(found)
+        for event in console.events() if console.fileno() in ready else ():
+            if not isinstance(event, Resized):
+                return True
+            line.sendall(encode_size(event.rows, event.columns))
+        _take_input(console, line, ready)
+    return False
+
+
+def _is_over(found: Found) -> bool:
+    """The follower hung up: it ended the session, or it died; then the logs say no more."""
+    time.sleep(LOOK_SECONDS)
+    return not found.attended
+
+
+def _wait(console: Console, line: socket.socket) -> set[int]:
+    poll = select.poll()
+    poll.register(console.fileno(), select.POLLIN)
+    poll.register(line, select.POLLIN)
+    if console.input is not None:
+        poll.register(console.input, select.POLLIN)
+    patience = LOOK_SECONDS
+    if console.due is not None:
+        patience = min(patience, max(0.0, console.due - time.monotonic()))
+    return {descriptor for descriptor, _ in poll.poll(patience * 1000 + 1)}
+
+
+def _take_input(console: Console, line: socket.socket, ready: set[int]) -> None:
+    due = console.due is not None and time.monotonic() >= console.due
+    if console.input is None or not (due or console.input in ready):
+        return
+    data = console.take()
+    if data is None:
+        console.input = None
+        line.sendall(encode("E"))
+    elif data:
+        line.sendall(encode("I", data))
+
+
+def _show(console: Console, source: str, data: bytes) -> None:
+    outlet = console.outlet("stderr" if source == STDERR_LOG else "stdout")
+    if outlet is None:
+        return
+    left = memoryview(data)
+    while left:
+        select.select((), (outlet.fileno(),), ())
+        left = left[outlet.write(left) :]
+
+
+def _final(found: Found) -> Session:
+    """The follower lets go of the session only after its record says the end."""
+    deadline = time.monotonic() + KNOCK_SECONDS
+    while not (session := reach.current(found)).ended and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS / 4)
+    return session
