@@ -14,6 +14,7 @@ from outrig.core.naming import is_name, session_id
 from outrig.core.session import with_fields
 from outrig.errors import StoreError, UsageError
 from outrig.store import explicit, lock
+from outrig.store.belonging import machine
 from outrig.store.places import LOGS, NAMES, OPEN, RECORD
 from outrig.store.sessions import write_record
 
@@ -104,6 +105,7 @@ def create(
                 session_dir=str(directory),
                 session_root=os.path.realpath(store.root),
                 root_id=root_id,
+                machine=machine(),
                 session_dir_made=made or None,
             )
             undo.callback(_unlink, f"{directory}/{RECORD}")

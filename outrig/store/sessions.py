@@ -150,6 +150,14 @@ class SessionStore:
             read = [found for name in second if (found := self._read_or_skip(name, skip))]
             yield from sorted(read, key=_newness, reverse=True)
 
+    def unattended(self) -> list[str]:
+        """Ids of sessions that have not been seen to their end, and that nobody looks after."""
+        try:
+            names = os.listdir(f"{self.root}/{OPEN}")
+        except OSError:
+            return []
+        return [name for name in names if is_id(name) and not self.attended(name)]
+
     def unfinished(self) -> list[Session]:
         """Our records that have not ended, newest first, found by their `.open` entries."""
         try:

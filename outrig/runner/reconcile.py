@@ -1,0 +1,272 @@
+"""Sessions that nobody looks after are put right: what core/reconcile.py decides is carried out.
+
+One listing for each engine says what there is. Each session is then taken up for as long as it is
+changed, and left if its record is not what was judged: then somebody else was quicker. Every step
+may be the last of ours; whoever comes next goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from outrig.core import reconcile
+from outrig.core.ending import Ending, Finding, Intent
+from outrig.core.reconcile import Standing
+from outrig.core.session import ended, parse_time, preparing, running, time_text, with_fields
+from outrig.engine.failure import init_complaint
+from outrig.errors import (
+    ContainerGoneError,
+    EngineUnreachableError,
+    OutrigError,
+    SessionBusyError,
+)
+from outrig.record.reading import Logs
+from outrig.record.recovery import Recovered, recover
+from outrig.store import belonging, intents, lock
+from outrig.store.file import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from outrig.core.engine import Exit, Seen
+    from outrig.core.reconcile import Repair
+    from outrig.core.session import Session
+    from outrig.engine import Engine
+    from outrig.store.sessions import SessionStore
+
+GRACE = 10.0  # seconds between TERM and KILL
+COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
+
+
+class Settled(NamedTuple):
+    """What is left to say: sessions of which nothing can be known, and why."""
+
+    unknown: frozenset[str] = frozenset()
+    why: str = ""
+
+
+def settle(
+    store: SessionStore,
+    sessions: Iterable[str],
+    *,
+    connect: Callable[[str | None], Engine],
+    notice: Callable[[str], None],
+) -> Settled:
+    """Put right what can be put right of these sessions. Never fails as a whole."""
+    by_engine: dict[str, list[Standing]] = {}
+    for standing in _standings(store, sessions):
+        endpoint = standing.session.text("engine") if reconcile.asks(standing) else ""
+        by_engine.setdefault(endpoint, []).append(standing)
+    unknown: set[str] = set()
+    why = ""
+    for endpoint, standings in by_engine.items():
+        hands = _Hands(store, notice)
+        if endpoint:
+            why = hands.ask(standings, connect, endpoint) or why
+        else:
+            hands.carry_out(reconcile.repairs(standings, (), now=datetime.now(UTC)))
+        unknown |= hands.unknown
+    return Settled(frozenset(unknown), why)
+
+
+def _standings(store: SessionStore, sessions: Iterable[str]) -> Iterator[Standing]:
+    here, root_id = belonging.machine(), store.known_root_id()
+    for one in sessions:
+        try:
+            session = store.read(one)
+        except UnreadableError:  # listings name it
+            continue
+        elsewhere = belonging.elsewhere(store, session, here=here, root_id=root_id)
+        yield Standing(session=session, attended=store.attended(one), elsewhere=elsewhere)
+
+
+class _Hands:
+    """What is done with the sessions of one engine, or with those that need none."""
+
+    def __init__(self, store: SessionStore, notice: Callable[[str], None]) -> None:
+        self._store = store
+        self._notice = notice
+        self._engine: Engine | None = None
+        self._deadline = 0.0
+        self.unknown: set[str] = set()
+
+    def ask(
+        self,
+        standings: Sequence[Standing],
+        connect: Callable[[str | None], Engine],
+        endpoint: str,
+    ) -> str | None:
+        """One listing, and what follows from it; says why nothing is known if none came."""
+        seen: Sequence[Seen] | None = None
+        why = None
+        with contextlib.ExitStack() as line:
+            try:
+                self._engine = line.enter_context(contextlib.closing(connect(endpoint)))
+                seen = self._engine.seen(self._store.known_root_id() or "")
+            except OutrigError as error:
+                why = error.message
+            self.carry_out(reconcile.repairs(standings, seen, now=datetime.now(UTC)))
+        return why
+
+    def carry_out(self, repairs: Sequence[Repair]) -> None:
+        """Those that must end are all told first, so that they share one grace."""
+        steps: dict[str, Callable[[Repair, Session], None]] = {
+            "close": self._close,
+            "remove": self._remove,
+            "abort": self._abort,
+            "lose": self._lose,
+            "adopt": self._adopt,
+            "finish": self._finish,
+            "stop": self._stop,
+        }
+        self.unknown |= {one.standing.session.id for one in repairs if one.kind == "unknown"}
+        for repair in repairs:
+            if repair.kind == "stop":
+                self._do(repair, self._tell)
+        self._deadline = time.monotonic() + GRACE
+        for repair in repairs:
+            if repair.kind in steps:
+                self._do(repair, steps[repair.kind])
+
+    def _do(self, repair: Repair, step: Callable[[Repair, Session], None]) -> None:
+        """Take the session up, look again whether it is as it was judged, and do it."""
+        before = repair.standing.session
+        try:
+            attendance = lock.attend(self._store.root, before.id)
+        except (SessionBusyError, OSError) as error:
+            if isinstance(error, OSError):
+                self._notice(f"cannot look after {before.id}: {error.strerror}")
+            return
+        with contextlib.closing(attendance):
+            try:
+                if self._store.read(before.id).fields == before.fields:
+                    step(repair, before)
+            except UnreadableError:  # it was discarded meanwhile
+                return
+            except EngineUnreachableError:
+                self.unknown.add(before.id)
+            except (OutrigError, OSError) as error:
+                self._notice(f"cannot finish {before.id}: {error}")
+
+    # ------------------------------------------------------------------ the repairs
+    def _close(self, _repair: Repair, session: Session) -> None:
+        """The rewrite that changes nothing takes the mark away; what is noted is gone."""
+        self._store.update(session.id, _without_containers)
+
+    def _remove(self, repair: Repair, session: Session) -> None:
+        assert self._engine
+        for one in (repair.agent, *repair.others):
+            if one:
+                self._engine.remove(one.ref)
+        self._close(repair, session)
+
+    def _abort(self, repair: Repair, session: Session) -> None:
+        ending = reconcile.aborted(intents.read(self._store.directory(session.id)))
+        self._end(repair, session, ending, at=datetime.now(UTC))
+
+    def _lose(self, repair: Repair, session: Session) -> None:
+        lost = Ending(status="lost", reason="container-gone", exit_code=None)
+        self._end(repair, session, lost, at=datetime.now(UTC))
+
+    def _adopt(self, _repair: Repair, session: Session) -> None:
+        self._store.update(session.id, _running)
+
+    def _tell(self, repair: Repair, session: Session) -> None:
+        assert self._engine
+        assert repair.agent
+        intent = Intent(kind="wall", at=time_text(datetime.now(UTC)), by="reconcile")
+        intents.write(self._store.directory(session.id), intent)
+        self._engine.signal(repair.agent.ref, "TERM")
+
+    def _stop(self, repair: Repair, session: Session) -> None:
+        assert self._engine
+        assert repair.agent
+        ref = repair.agent.ref
+        if not self._engine.ended(ref, max(0.0, self._deadline - time.monotonic())):
+            self._engine.signal(ref, "KILL")
+            self._engine.ended(ref, GRACE)
+        self._finish(repair, session)
+
+    def _finish(self, repair: Repair, session: Session) -> None:
+        """First the output, then the end, then the container: a kill in between loses nothing."""
+        assert self._engine
+        assert repair.agent
+        ref = repair.agent.ref
+        try:
+            exit_ = self._engine.exit(ref)
+            recovered = self._recover(repair, session)
+        except ContainerGoneError:
+            self._lose(repair, session)
+            return
+        if exit_ is None:  # somebody started it again
+            return
+        if not exit_.started:
+            self._abort(repair, session)
+            return
+        finding = _finding(self._store, session, exit_)
+        intent = intents.read(self._store.directory(session.id))
+        ending = reconcile.ending(session, intent, finding)
+        self._end(repair, session, ending, at=finding.at or datetime.now(UTC), recovered=recovered)
+
+    def _recover(self, repair: Repair, session: Session) -> Recovered:
+        assert self._engine
+        assert repair.agent
+        tty = session.fields.get("tty") is True
+        limits = session.fields.get("limits")
+        most = limits.get("log-bytes") if isinstance(limits, dict) else None
+        return recover(
+            self._store.directory(session.id),
+            self._engine.said(repair.agent.ref, tty=tty),
+            tty=tty,
+            started=session.started_at or datetime.now(UTC),
+            most=most if isinstance(most, int) else None,
+        )
+
+    def _end(
+        self,
+        repair: Repair,
+        session: Session,
+        ending: Ending,
+        *,
+        at: datetime,
+        recovered: Recovered | None = None,
+    ) -> None:
+        doubts = "; ".join(recovered.doubts) if recovered else ""
+        missing = doubts or session.fields.get("logs_incomplete")
+        self._store.update(
+            session.id, lambda one: with_fields(ended(one, ending, at=at), logs_incomplete=missing)
+        )
+        if self._engine:
+            self._remove(repair, session)
+        else:
+            self._close(repair, session)
+
+
+def _without_containers(session: Session) -> Session:
+    """What is noted and was seen to be gone, or was not seen at all, is noted no more."""
+    kept = [item for item in session.resources if item.get("kind") != "container"]
+    return with_fields(session, resources=kept)
+
+
+def _running(session: Session) -> Session:
+    return running(preparing(session) if session.status == "planned" else session)
+
+
+def _finding(store: SessionStore, session: Session, exit_: Exit) -> Finding:
+    complaint = exit_.code in (126, 127) and init_complaint(_first_words(store, session))
+    return Finding(
+        code=exit_.code,
+        oom=exit_.oom,
+        init_complaint=complaint,
+        engine_died=exit_.engine_died,
+        at=parse_time(exit_.finished_at),
+    )
+
+
+def _first_words(store: SessionStore, session: Session) -> bytes:
+    name = "terminal.log" if session.fields.get("tty") is True else "stderr.log"
+    with Logs(store.directory(session.id), only=(name,)) as logs:
+        return next((chunk.data[:COMPLAINT] for chunk in logs.merged()), b"")

@@ -1,0 +1,56 @@
+"""Whether a session is ours to change: of this root, this user and this machine.
+
+A session root may lie on a disk that several machines share, or be a copy of another one, and
+anybody who may read it can list it; what it says of containers is then true somewhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from outrig.store import file
+from outrig.store.places import RECORD
+
+if TYPE_CHECKING:
+    from outrig.core.session import Session
+    from outrig.store.sessions import SessionStore
+
+MACHINE_ID = "/etc/machine-id"
+
+
+def machine() -> str:
+    """What tells this machine from others: its id, else its name."""
+    try:
+        known = file.read(MACHINE_ID).decode("ascii", "replace").strip()
+    except (OSError, file.UnreadableError):
+        known = ""
+    return known or os.uname().nodename
+
+
+def elsewhere(store: SessionStore, session: Session, *, here: str, root_id: str | None) -> bool:
+    """Whether somebody else has to look after it. `here` is machine(), `root_id` the store's."""
+    if session.text("root_id") != root_id:
+        return True
+    if session.text("machine") not in ("", here):
+        return True
+    return not _is_mine(store, session.id) or _is_copy(store, session)
+
+
+def _is_mine(store: SessionStore, session: str) -> bool:
+    """Root may do all, but a record that root writes is root's from then on."""
+    try:
+        return os.stat(f"{store.root}/{session}/{RECORD}").st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _is_copy(store: SessionStore, session: Session) -> bool:
+    """Whether the root that the record names still lists it, and is another one than this."""
+    named = session.text("session_root")
+    if not named or named == os.path.realpath(store.root):
+        return False
+    try:
+        return os.path.exists(f"{named}/{session.id}") and not os.path.samefile(named, store.root)
+    except OSError:
+        return False
