@@ -128,6 +128,26 @@ class Session:
             [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
         )
 
+    @property
+    def limits_hit(self) -> Sequence[Mapping[str, Any]]:
+        listed = self.fields.get("limits_hit")
+        return (
+            [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+        )
+
+    @property
+    def dropped(self) -> int:
+        """Bytes of output that the bound on the logs left out."""
+        counts = [hit.get("dropped") for hit in self.limits_hit if hit.get("limit") == "log_bytes"]
+        return sum(count for count in counts if isinstance(count, int))
+
+    @property
+    def log_bytes(self) -> int | None:
+        """The bound on the logs; None in a record that has none."""
+        limits = self.fields.get("limits")
+        found = limits.get("log_bytes") if isinstance(limits, dict) else None
+        return found if isinstance(found, int) else None
+
     def text(self, key: str) -> str:
         """A string field, or "" when it is missing, null or of another type."""
         value = self.fields.get(key)
@@ -184,6 +204,22 @@ def without_resource(session: Session, attempt: str) -> Session:
         session,
         resources=[item for item in session.resources if item.get("attempt") != attempt],
     )
+
+
+def with_limit_hit(
+    session: Session, limit: str, *, at: datetime, evidence: str, **facts: Any
+) -> Session:
+    """Note a limit that was hit. The first time counts; evidence and facts are the latest."""
+    earlier = next((hit for hit in session.limits_hit if hit.get("limit") == limit), {})
+    others = [hit for hit in session.limits_hit if hit.get("limit") != limit]
+    hit = {"limit": limit, "at": earlier.get("at", time_text(at)), "evidence": evidence, **facts}
+    return with_fields(session, limits_hit=[*others, hit])
+
+
+def with_dropped(session: Session, count: int, *, at: datetime) -> Session:
+    """Note how many bytes of output the bound on the logs left out."""
+    words = f"{count} bytes of output were not kept"
+    return with_limit_hit(session, "log_bytes", at=at, evidence=words, dropped=count)
 
 
 def _move(session: Session, source: str, target: str) -> Session:

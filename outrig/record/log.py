@@ -51,8 +51,8 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 class Recorder:
     """Writes the logs of one session. `directory` is the session's; `started` is time zero.
 
-    `most` bytes are kept, those of an earlier recorder included; `dropped` is how many were not.
-    Every method raises StoreError when the disk refuses.
+    `most` bytes are kept, those of an earlier recorder included; `dropped` is how many were not,
+    and begins with what that one left out. Every method raises StoreError when the disk refuses.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class Recorder:
         tty: bool,
         started: datetime,
         most: int | None = None,
+        dropped: int = 0,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.dropped = 0
+        self.dropped = dropped
         self._clock = clock
         self._last = self._synced = clock() // 1000
         self._dirty = False

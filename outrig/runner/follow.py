@@ -49,7 +49,9 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
     """
     with run.recorder, _control(run) as control:
         pump = Pump(run, console, control, unfed)
-        if _until_output_ends(run, pump, console):
+        let_go = _until_output_ends(run, pump, console)
+        pump.note_dropped()
+        if let_go:
             return Followed(run.held.session, pump.unfed)
         exit_ = _exit(run)
         session = finish(run, exit_, missing=pump.unrecorded)

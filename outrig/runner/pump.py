@@ -9,9 +9,11 @@ from __future__ import annotations
 import select
 import time
 from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from outrig.core.control import decode_size
+from outrig.core.session import with_dropped
 from outrig.errors import StoreError
 from outrig.runner.console import Resized
 
@@ -43,6 +45,7 @@ class Pump:
         self._ending_input = False
         self.heard = time.monotonic()
         self.unrecorded: str | None = None  # why the logs are not whole
+        self._full = False
         if self._stdin and console.input is None and not console.keeps_input:
             self._end_input()
 
@@ -110,6 +113,16 @@ class Pump:
             self._recorder.write(stream, data)
         except StoreError as error:
             self.unrecorded = error.message
+        if self._recorder.dropped and not self._full:
+            self._full = True  # at once, for whoever looks, and because we may be killed
+            self.note_dropped()
+
+    def note_dropped(self) -> None:
+        """Say in the record how much the bound on the logs left out, as far as it did."""
+        count = self._recorder.dropped
+        if count:
+            now = datetime.now(UTC)
+            self._run.held.update(lambda session: with_dropped(session, count, at=now))
 
     def _outlet(self) -> Outlet | None:
         return self._console.outlet(self._waiting[0][0]) if self._waiting else None

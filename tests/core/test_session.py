@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from outrig.core import session as sessions
 from outrig.core.ending import Ending
-from outrig.core.session import Session, ended, parse_time, time_text, with_fields
+from outrig.core.session import (
+    Session,
+    ended,
+    parse_time,
+    time_text,
+    with_dropped,
+    with_fields,
+    with_limit_hit,
+)
 from outrig.errors import StoreError
 from tests import records
 
@@ -157,3 +165,32 @@ def test_fields_of_a_wrong_shape_are_taken_as_missing(value):
 )
 def test_the_image_by_its_newest_name(fields, image):
     assert Session(fields).image == image
+
+
+def test_limits_that_were_hit():
+    first = with_limit_hit(session(), "pids", at=records.NOON, evidence="512 of 512", events=3)
+    both = with_dropped(first, 10, at=records.NOON)
+    again = with_dropped(both, 25, at=records.NOON.replace(hour=13))
+    assert again.limits_hit == [
+        {"limit": "pids", "at": time_text(records.NOON), "evidence": "512 of 512", "events": 3},
+        {
+            "limit": "log_bytes",
+            "at": time_text(records.NOON),
+            "evidence": "25 bytes of output were not kept",
+            "dropped": 25,
+        },
+    ]
+    assert (session().dropped, first.dropped, both.dropped, again.dropped) == (0, 0, 10, 25)
+
+
+@pytest.mark.parametrize("listed", [None, "x", [1, None], [{"limit": "log_bytes", "dropped": "x"}]])
+def test_limits_hit_that_nobody_wrote(listed):
+    assert Session({"schema": 1, "limits_hit": listed}).dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "bound"),
+    [({"log_bytes": 5}, 5), ({}, None), (None, None), ({"log_bytes": "5"}, None), ([], None)],
+)
+def test_the_bound_on_the_logs(limits, bound):
+    assert Session({"limits": limits}).log_bytes == bound
