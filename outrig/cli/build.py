@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outrig.cli import output
 from outrig.cli.completion import complete_image
-from outrig.cli.opening import Config, GlobalConfig, SessionRoot
+from outrig.cli.opening import Config, GlobalConfig, SessionRoot, here
 from outrig.cli.progress import Progress
 from outrig.core.plan import HOST_IMAGE
 from outrig.errors import ConfigError, UsageError
@@ -69,7 +68,7 @@ def build(  # noqa: PLR0917 - one parameter per option, as typer wants them
     arguments = _arguments(build_arg or ())
     shop = workshop(
         env=os.environ,
-        cwd=Path.cwd(),
+        cwd=here(),
         config=config,
         global_config=global_config,
         skip_global=session_root is not None,

@@ -24,7 +24,7 @@ def complete_session(incomplete: str) -> list[str]:
     try:
         store = SessionStore(config.session_root(flag=None, env=os.environ, cwd=Path.cwd()))
         ids = store.ids()
-    except OutrigError:
+    except (OutrigError, FileNotFoundError):  # a working directory that is gone
         return []
     try:
         names = sorted(os.listdir(store.root / places.NAMES))  # noqa: PTH208 - names are enough
@@ -51,7 +51,7 @@ def _config() -> Config | None:
     try:
         found = layers.read(env=os.environ, cwd=Path.cwd(), home=home)
         return cascade.resolve(found.layers, home=str(home)).config
-    except OutrigError:
+    except (OutrigError, FileNotFoundError):
         return None
 
 

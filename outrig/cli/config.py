@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outrig.cli import report
+from outrig.cli.opening import here
 from outrig.errors import OutrigError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _layers(config: Path | None, global_config: Path | None) -> Layers:
 
     return layers.read(
         env=os.environ,
-        cwd=Path.cwd(),
+        cwd=here(),
         home=places.home(os.environ),
         config_file=config,
         global_config=global_config,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outrig.cli import report
+from outrig.cli.opening import here
 from outrig.core.frozen import as_dict
 from outrig.core.terminal import safe
 
@@ -48,7 +49,7 @@ def doctor(
 
     patient = Patient(
         env=os.environ,
-        cwd=Path.cwd(),
+        cwd=here(),
         session_root=session_root,
         config=config,
         global_config=global_config,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.cli import output, report
-from outrig.cli.opening import AsJson, Config, GlobalConfig, SessionRoot
+from outrig.cli.opening import AsJson, Config, GlobalConfig, SessionRoot, here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +32,7 @@ def images(
 
     shop = workshop(
         env=os.environ,
-        cwd=Path.cwd(),
+        cwd=here(),
         config=config,
         global_config=global_config,
         skip_global=session_root is not None,

@@ -56,10 +56,25 @@ SessionQueries = Annotated[
 ]
 
 
+def here() -> Path:
+    """The working directory. Raises UsageError when somebody has removed it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the working directory does not exist any more", hint="cd /") from error
+
+
 def store(session_root: Path | None, global_config: Path | None = None) -> SessionStore:
-    """The sessions of --session-root > OUTRIG_SESSION_ROOT > global config > the usual place."""
+    """The sessions of --session-root > OUTRIG_SESSION_ROOT > global config > the usual place.
+
+    They are the same from any directory, so also from one that is gone.
+    """
+    try:
+        cwd = here()
+    except UsageError:
+        cwd = Path("/")
     root = config.session_root(
-        flag=session_root, env=os.environ, cwd=Path.cwd(), global_config=global_config
+        flag=session_root, env=os.environ, cwd=cwd, global_config=global_config
     )
     return SessionStore(root)
 

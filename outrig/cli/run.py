@@ -14,6 +14,7 @@ import typer
 
 from outrig.cli import session as session_
 from outrig.cli.completion import complete_agent, complete_image
+from outrig.cli.opening import here
 from outrig.cli.result import Result
 from outrig.core.layer import Layer, flag_layer
 from outrig.core.plan import Request
@@ -145,7 +146,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     """
     destination = Result(result)
     with session_.handing_out(destination, as_json=as_json):
-        cwd = _cwd()
+        cwd = here()
         asked = session_.Asked(
             request=Request(
                 words=tuple(words or ()),
@@ -244,10 +245,3 @@ def _one_of(tty: bool, no_tty: bool) -> bool | None:
 
 def _flags(cwd: Path, given: Mapping[str, str | None]) -> Layer:
     return flag_layer({key: value for key, value in given.items() if value is not None}, str(cwd))
-
-
-def _cwd() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError as error:
-        raise UsageError("the working directory does not exist any more", hint="cd /") from error
