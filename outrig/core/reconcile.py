@@ -21,6 +21,7 @@ How a session that is finished or aborted ended says core/ending.py.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core.ending import EXIT_OWN_FAILURE, Ending, interrupted_early, judge, never_started
@@ -86,9 +87,12 @@ def asks(standing: Standing) -> bool:
 
 
 def is_overdue(session: Session, now: datetime) -> bool:
-    """Whether its absolute deadline is over. A pause stops that clock."""
+    """Whether its absolute deadline is over. Pauses stop that clock."""
     deadline = parse_time(session.fields.get("deadline"))
-    return deadline is not None and now >= deadline and not session.fields.get("paused_at")
+    if deadline is None or session.fields.get("paused_at"):
+        return False
+    paused = session.fields.get("paused_seconds")
+    return now >= deadline + timedelta(seconds=paused if isinstance(paused, int | float) else 0)
 
 
 def ending(session: Session, intent: Intent | None, finding: Finding) -> Ending:

@@ -36,6 +36,7 @@ class Recovered:
     """How many bytes came back, and what cannot be known, in words."""
 
     gained: int = 0
+    dropped: int = 0  # by the bound on the logs, earlier ones included
     doubts: tuple[str, ...] = ()
 
 
@@ -58,7 +59,9 @@ def recover(
         room = None if most is None else most - sum(copy.size for copy in copies.values())
         missing = _joined(piece for one in said for piece in copies[one.stream].missing(one))
         gained = _append(directory, missing, tty=tty, started=started, room=room)
-    return Recovered(gained=gained, doubts=tuple(w for c in copies.values() for w in c.doubts()))
+    beyond = sum(copy.beyond for copy in copies.values())
+    doubts = tuple(words for copy in copies.values() for words in copy.doubts())
+    return Recovered(gained=gained, dropped=beyond - gained, doubts=doubts)
 
 
 def mend_timing(directory: Path, *, tty: bool) -> None:
@@ -94,6 +97,7 @@ class _Copy:
         self._fd: int | None = None
         self.size = dict(listed(f"{directory}/logs")).get(FILES[stream], 0)
         self._heard = 0
+        self.beyond = 0  # bytes that the engine remembers and that are not kept
         self._differs = False
         self._doubtful = False
 
@@ -118,6 +122,7 @@ class _Copy:
             assert self._fd is not None
             self._differs = _read(self._fd, len(known)) != known
         if len(known) < len(said.data) and not self._differs:
+            self.beyond += len(said.data) - len(known)
             yield replace(said, data=said.data[len(known) :])
 
     def doubts(self) -> Iterator[str]:
@@ -155,9 +160,9 @@ def _append(
     clock = _Clock(start)
     with Recorder(directory, tty=tty, started=start, clock=clock) as recorder:
         piece: Said | None = first
-        while piece is not None and (room is None or gained < room):
+        while piece is not None:
             clock.set(piece.at)
-            data = piece.data if room is None else piece.data[: room - gained]
+            data = piece.data if room is None else piece.data[: max(0, room - gained)]
             recorder.write(piece.stream, data)
             gained += len(data)
             piece = next(pieces, None)

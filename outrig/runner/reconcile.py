@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from outrig.core import reconcile
 from outrig.core.ending import Ending, Finding, Intent
 from outrig.core.reconcile import Standing
-from outrig.core.session import ended, parse_time, preparing, running, time_text, with_fields
+from outrig.core.session import (
+    ended,
+    parse_time,
+    preparing,
+    running,
+    time_text,
+    with_dropped,
+    with_fields,
+)
 from outrig.engine.failure import init_complaint
 from outrig.errors import (
     ContainerGoneError,
     EngineUnreachableError,
     OutrigError,
     SessionBusyError,
+    StoreError,
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
@@ -29,12 +38,13 @@ from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from outrig.core.engine import Exit, Seen
     from outrig.core.reconcile import Repair
     from outrig.core.session import Session
     from outrig.engine import Engine
+    from outrig.runner.reach import Connect
     from outrig.store.sessions import SessionStore
 
 GRACE = 10.0  # seconds between TERM and KILL
@@ -42,34 +52,32 @@ COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
 
 
 class Settled(NamedTuple):
-    """What is left to say: sessions of which nothing can be known, and why."""
+    """What is left to say: of which sessions nothing can be known, and why; what went wrong."""
 
-    unknown: frozenset[str] = frozenset()
-    why: str = ""
+    unknown: Mapping[str, EngineUnreachableError]
+    failed: Mapping[str, OutrigError]
 
 
 def settle(
     store: SessionStore,
     sessions: Iterable[str],
     *,
-    connect: Callable[[str | None], Engine],
-    notice: Callable[[str], None],
+    connect: Connect,
 ) -> Settled:
     """Put right what can be put right of these sessions. Never fails as a whole."""
     by_engine: dict[str, list[Standing]] = {}
     for standing in _standings(store, sessions):
         endpoint = standing.session.text("engine") if reconcile.asks(standing) else ""
         by_engine.setdefault(endpoint, []).append(standing)
-    unknown: set[str] = set()
-    why = ""
+    settled = Settled({}, {})
     for endpoint, standings in by_engine.items():
-        hands = _Hands(store, notice)
+        hands = _Hands(store)
         if endpoint:
-            why = hands.ask(standings, connect, endpoint) or why
+            hands.ask(standings, connect, endpoint)
         else:
             hands.carry_out(reconcile.repairs(standings, (), now=datetime.now(UTC)))
-        unknown |= hands.unknown
-    return Settled(frozenset(unknown), why)
+        settled = Settled({**settled.unknown, **hands.unknown}, {**settled.failed, **hands.failed})
+    return settled
 
 
 def _standings(store: SessionStore, sessions: Iterable[str]) -> Iterator[Standing]:
@@ -86,30 +94,25 @@ def _standings(store: SessionStore, sessions: Iterable[str]) -> Iterator[Standin
 class _Hands:
     """What is done with the sessions of one engine, or with those that need none."""
 
-    def __init__(self, store: SessionStore, notice: Callable[[str], None]) -> None:
+    def __init__(self, store: SessionStore) -> None:
         self._store = store
-        self._notice = notice
         self._engine: Engine | None = None
+        self._silence: EngineUnreachableError | None = None
         self._deadline = 0.0
-        self.unknown: set[str] = set()
+        self.unknown: dict[str, EngineUnreachableError] = {}
+        self.failed: dict[str, OutrigError] = {}
 
-    def ask(
-        self,
-        standings: Sequence[Standing],
-        connect: Callable[[str | None], Engine],
-        endpoint: str,
-    ) -> str | None:
-        """One listing, and what follows from it; says why nothing is known if none came."""
+    def ask(self, standings: Sequence[Standing], connect: Connect, endpoint: str) -> None:
+        """One listing, and what follows from it."""
         seen: Sequence[Seen] | None = None
-        why = None
-        with contextlib.ExitStack() as line:
-            try:
-                self._engine = line.enter_context(contextlib.closing(connect(endpoint)))
-                seen = self._engine.seen(self._store.known_root_id() or "")
-            except OutrigError as error:
-                why = error.message
-            self.carry_out(reconcile.repairs(standings, seen, now=datetime.now(UTC)))
-        return why
+        try:
+            self._engine = connect(endpoint)
+            seen = self._engine.seen(self._store.known_root_id() or "")
+        except EngineUnreachableError as error:
+            self._silence = error
+        except OutrigError as error:
+            self._silence = EngineUnreachableError(error.message, hint=error.hint)
+        self.carry_out(reconcile.repairs(standings, seen, now=datetime.now(UTC)))
 
     def carry_out(self, repairs: Sequence[Repair]) -> None:
         """Those that must end are all told first, so that they share one grace."""
@@ -122,8 +125,9 @@ class _Hands:
             "finish": self._finish,
             "stop": self._stop,
         }
-        self.unknown |= {one.standing.session.id for one in repairs if one.kind == "unknown"}
         for repair in repairs:
+            if repair.kind == "unknown" and self._silence:
+                self.unknown[repair.standing.session.id] = self._silence
             if repair.kind == "stop":
                 self._do(repair, self._tell)
         self._deadline = time.monotonic() + GRACE
@@ -136,9 +140,10 @@ class _Hands:
         before = repair.standing.session
         try:
             attendance = lock.attend(self._store.root, before.id)
-        except (SessionBusyError, OSError) as error:
-            if isinstance(error, OSError):
-                self._notice(f"cannot look after {before.id}: {error.strerror}")
+        except SessionBusyError:
+            return
+        except OSError as error:
+            self.failed[before.id] = StoreError(f"cannot lock {before.id}: {error.strerror}")
             return
         with contextlib.closing(attendance):
             try:
@@ -146,10 +151,12 @@ class _Hands:
                     step(repair, before)
             except UnreadableError:  # it was discarded meanwhile
                 return
-            except EngineUnreachableError:
-                self.unknown.add(before.id)
-            except (OutrigError, OSError) as error:
-                self._notice(f"cannot finish {before.id}: {error}")
+            except EngineUnreachableError as error:
+                self.unknown[before.id] = error
+            except OutrigError as error:
+                self.failed[before.id] = error
+            except OSError as error:
+                self.failed[before.id] = StoreError(f"{error.filename}: {error.strerror}")
 
     # ------------------------------------------------------------------ the repairs
     def _close(self, _repair: Repair, session: Session) -> None:
@@ -215,14 +222,12 @@ class _Hands:
         assert self._engine
         assert repair.agent
         tty = session.fields.get("tty") is True
-        limits = session.fields.get("limits")
-        most = limits.get("log-bytes") if isinstance(limits, dict) else None
         return recover(
             self._store.directory(session.id),
             self._engine.said(repair.agent.ref, tty=tty),
             tty=tty,
             started=session.started_at or datetime.now(UTC),
-            most=most if isinstance(most, int) else None,
+            most=session.log_bytes,
         )
 
     def _end(
@@ -234,11 +239,14 @@ class _Hands:
         at: datetime,
         recovered: Recovered | None = None,
     ) -> None:
-        doubts = "; ".join(recovered.doubts) if recovered else ""
-        missing = doubts or session.fields.get("logs_incomplete")
-        self._store.update(
-            session.id, lambda one: with_fields(ended(one, ending, at=at), logs_incomplete=missing)
-        )
+        found = recovered or Recovered()
+        missing = "; ".join(found.doubts) or session.fields.get("logs_incomplete")
+
+        def finished(one: Session) -> Session:
+            noted = with_dropped(one, found.dropped, at=at) if found.dropped else one
+            return with_fields(ended(noted, ending, at=at), logs_incomplete=missing)
+
+        self._store.update(session.id, finished)
         if self._engine:
             self._remove(repair, session)
         else:

@@ -109,7 +109,13 @@ def test_the_engine_is_asked_only_for_containers(resources, asked):
 
 @pytest.mark.parametrize(
     ("fields", "overdue"),
-    [({}, False), ({"deadline": "soon"}, False), ({"deadline": time_text(NOW)}, True)],
+    [
+        ({}, False),
+        ({"deadline": "soon"}, False),
+        ({"deadline": time_text(NOW)}, True),
+        ({"deadline": time_text(NOW), "paused_seconds": 1.5}, False),
+        ({"deadline": PAST, "paused_seconds": 1.5}, True),
+    ],
 )
 def test_overdue(fields, overdue):
     assert is_overdue(session("running", **fields), NOW) is overdue

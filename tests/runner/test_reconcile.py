@@ -50,9 +50,6 @@ class Daemon:
             raise self.silent
         return self
 
-    def close(self) -> None:
-        return
-
     def add(self, store: SessionStore, session: str, state: str) -> None:
         ref = Ref(engine="docker", endpoint=ENDPOINT, id=session)
         root = store.root_id()
@@ -110,11 +107,10 @@ def left_running(store: SessionStore, **fields: Any) -> str:
     return held.id
 
 
-def put_right(store: SessionStore, daemon: Daemon) -> tuple[reconcile.Settled, list[str]]:
-    notices: list[str] = []
-    sessions = store.unattended()
-    found = settle(store, sessions, connect=daemon.connect, notice=notices.append)
-    return found, notices
+def put_right(store: SessionStore, daemon: Daemon) -> tuple[set[str], set[str]]:
+    """Those of which nothing is known, and those where something went wrong."""
+    found = settle(store, store.unattended(), connect=daemon.connect)
+    return set(found.unknown), set(found.failed)
 
 
 def ends(store: SessionStore, session: str) -> tuple[str, str | None, int | None]:
@@ -141,7 +137,7 @@ def test_one_that_has_ended_is_finished_from_the_engine(store, daemon, how, inte
         intents.write(store.directory(session), intent)
     daemon.add(store, session, "exited")
     daemon.how = how
-    assert put_right(store, daemon) == (reconcile.Settled(), [])
+    assert put_right(store, daemon) == (set(), set())
     assert ends(store, session) == ends_as
     assert daemon.containers == []
     record = store.load(session)
@@ -239,17 +235,16 @@ def test_gone_between_two_looks(store, daemon):
     session = left_running(store)
     daemon.add(store, session, "exited")
     daemon.breaks = ContainerGoneError("gone")
-    _, notices = put_right(store, daemon)
+    _, failed = put_right(store, daemon)
     assert store.load(session).status == "lost"
-    assert len(notices) == 1  # the fake refuses to remove it, too
+    assert failed == {session}  # the fake refuses to remove it, too
 
 
 def test_a_silent_engine_leaves_the_question_open(store, daemon):
     session = left_running(store)
     daemon.silent = EngineUnreachableError("no engine answers")
-    found, notices = put_right(store, daemon)
-    assert found == reconcile.Settled(frozenset({session}), "no engine answers")
-    assert (store.load(session).status, notices) == ("running", [])
+    assert put_right(store, daemon) == ({session}, set())
+    assert store.load(session).status == "running"
     assert store.is_open(session)
 
 
@@ -257,8 +252,7 @@ def test_an_engine_that_dies_halfway_leaves_the_rest_for_later(store, daemon):
     session = left_running(store)
     daemon.add(store, session, "exited")
     daemon.breaks = EngineUnreachableError("gone")
-    found, _ = put_right(store, daemon)
-    assert session in found.unknown
+    assert put_right(store, daemon) == ({session}, set())
     daemon.breaks = None
     put_right(store, daemon)
     assert store.load(session).status == "completed"
@@ -279,7 +273,7 @@ def test_whoever_attends_it_is_not_disturbed(store, daemon):
     held = records.begin(store, engine=ENDPOINT)
     noted(held)
     daemon.add(store, held.id, "exited")
-    settle(store, [held.id], connect=daemon.connect, notice=print)
+    settle(store, [held.id], connect=daemon.connect)
     assert store.load(held.id).status == "running"
     held.close()
 
