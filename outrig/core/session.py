@@ -145,7 +145,7 @@ class Session:
     def log_bytes(self) -> int | None:
         """The bound on the logs; None in a record that has none."""
         limits = self.fields.get("limits")
-        found = limits.get("log-bytes") if isinstance(limits, dict) else None
+        found = limits.get("log_bytes") if isinstance(limits, dict) else None
         return found if isinstance(found, int) else None
 
     def text(self, key: str) -> str:
