@@ -33,7 +33,9 @@ _STRING_END = {
     "string": re.compile("[\x18\x1a\x1b\x9c]"),
 }
 
-_MOTIONS = frozenset("@ABCDEFGHIJKLMPSTXZ`abdefr")
+# Sequences that only paint, and how many numbers they have.
+_MOTIONS = {**dict.fromkeys("@ABCDEFGIJKLMPSTXZ`abde", 1), **dict.fromkeys("Hfr", 2)}
+_PARTS = frozenset({"", "0", "1", "2"})  # of a line or the screen; 3 would be the scrollback
 _BARE = frozenset("su")  # save and restore the cursor; with numbers they mean something else
 _ESCAPES = {
     **{word: f"\x1b{word}" for word in ("7", "8", "D", "E", "M", "#8")},
@@ -128,14 +130,13 @@ class Playback:
             return self._private(values, final)
         if marker:
             return ""
-        words = ";".join(values)
         if between == " " and final == "q":
             self._undo["shape"] = "\x1b[0 q"
         elif between == "!" and final == "p":
             self._undo.pop("insert", None)
         elif between or not self._is_harmless(values, final):
             return ""
-        return f"\x1b[{words}{between}{final}"
+        return f"\x1b[{';'.join(values[: _MOTIONS.get(final, 1)])}{between}{final}"
 
     def _colour(self, numbers: str) -> str:
         if len(numbers) > 2 * _MOST_NUMBERS:
@@ -156,13 +157,13 @@ class Playback:
             self._undo["margins"] = "\x1b7\x1b[r\x1b8"
         if final in _BARE:
             return values == [""]
-        if final == "J" and "3" in values:
-            return False
+        if final in "JK":
+            return values[0] in _PARTS
         return final in _MOTIONS and not (final == "T" and len(values) > 1)
 
     def _private(self, values: list[str], final: str) -> str:
-        if final in "JK":
-            return f"\x1b[?{';'.join(values)}{final}"
+        if final in "JK" and values[0] in _PARTS:
+            return f"\x1b[?{values[0]}{final}"
         if final not in "hl":
             return ""
         known = [int(value) for value in values if value and int(value) in _MODES]
