@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outrig.cli import report
+from outrig.cli import output, report
 from outrig.cli.opening import here
 from outrig.errors import OutrigError
 
@@ -57,11 +55,11 @@ def show(
         raise
     if as_json:
         shown = _origins(resolved) if origin else as_table(resolved.config)
-        print(json.dumps(shown, indent=2))
+        output.as_json(shown)
     elif origin:
-        _print("".join(_origin_lines(resolved)))
+        output.document("".join(_origin_lines(resolved)))
     else:
-        _print(toml.text(as_table(resolved.config)))
+        output.document(toml.text(as_table(resolved.config)))
 
 
 @app.command(epilog="Example: outrig config path. What they say: outrig config show --origin")
@@ -70,7 +68,7 @@ def path(config: ConfigFile = None, global_config: GlobalFile = None) -> None:
     files = _layers(config, global_config).files
     width = max(len(str(file.path)) for file in files)
     for file in files:
-        _print(f"{file.source.name.lower():<6}  {file.path!s:<{width}}  {file.state}\n")
+        output.document(f"{file.source.name.lower():<6}  {file.path!s:<{width}}  {file.state}\n")
 
 
 @app.command(
@@ -84,7 +82,9 @@ def check(config: ConfigFile = None, global_config: GlobalFile = None) -> None:
     resolved = _resolved(layers)
     resolve(resolved.config.env, os.environ, "env")
     read = [str(file.path) for file in layers.files if file.state == "read"]
-    _print("".join(f"ok  {name}\n" for name in read) or "ok  no config file, all defaults\n")
+    output.document(
+        "".join(f"ok  {name}\n" for name in read) or "ok  no config file, all defaults\n"
+    )
 
 
 @app.command(epilog="Example: outrig config schema > outrig.schema.json")
@@ -92,7 +92,7 @@ def schema() -> None:
     """Print the JSON Schema of a config file, for editors. For people: outrig config example."""
     from outrig.core.schema import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    output.as_json(json_schema())
 
 
 @app.command(epilog="Example: outrig config example > ~/.config/outrig/config.toml")
@@ -100,7 +100,7 @@ def example() -> None:
     """Print a config file with every key, its default and who may set it, commented out."""
     from outrig.core import schema
 
-    print(schema.example(), end="")
+    output.text(schema.example())
 
 
 def _layers(config: Path | None, global_config: Path | None) -> Layers:
@@ -151,10 +151,3 @@ def _origin_lines(resolved: Resolved) -> list[str]:
     }
     width = min(60, max(map(len, settings)))
     return [f"{text:<{width}}   # {said['origin']}\n" for text, said in settings.items()]
-
-
-def _print(text: str) -> None:
-    """To scripts as it is; to a terminal without anything that it would obey."""
-    from outrig.core.terminal import safe
-
-    sys.stdout.write(safe(text) if sys.stdout.isatty() else text)

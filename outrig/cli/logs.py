@@ -126,8 +126,7 @@ def _print(parts: Iterable[bytes]) -> None:
     """Raw to files and pipes; what a terminal gets cannot command it."""
     shown = _sanitized(parts) if os.isatty(sys.stdout.fileno()) else parts
     for part in shown:
-        sys.stdout.buffer.write(part)
-        sys.stdout.buffer.flush()
+        output.exact(part)
 
 
 def _sanitized(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -170,7 +170,7 @@ def print_plan(asked: Asked) -> int:
     if asked.as_json:
         output.as_json(table)
     else:
-        output.text(toml.text(table))
+        output.document(toml.text(table))
     return 0
 
 
