@@ -62,7 +62,7 @@ def test_what_paints_stays(text):
         "\x1b[4i\x1b[5i",  # the printer
         "\x1b%@\x1b%G\x1bn\x1b~\x1b*0",  # other character sets
         "\x07\x00\x7f\x85\u202e\u2066\u200f",
-        "\x1b[1;2;3;4;5T",
+        "\x1b[1;2;3;4;5T\x1b[7J\x1b[3K\x1b[?3J",
     ],
 )
 def test_what_reaches_further_is_gone(harmful):
@@ -75,6 +75,7 @@ def test_the_harmless_part_of_a_list_of_modes_stays():
 
 
 def test_numbers_are_bounded():
+    assert shown("\x1b[1;2A\x1b[1;2;3H\x1b[0;3J") == "\x1b[1A\x1b[1;2H\x1b[0J"
     assert shown("\x1b[4294967299b\x1b[0007A\x1b[9998B") == "\x1b[9999b\x1b[7A\x1b[9998B"
     assert shown("\x1b[" + "1;" * 40 + "1H" + "\x1b[" + "1;" * 40 + "m") == ""
 
