@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
 import signal
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import docker
 import pytest
@@ -198,19 +199,25 @@ def test_without_an_engine_it_says_so(outrig):
     assert "hint: outrig doctor" in done.err
 
 
+def everything(terminal: IO[bytes]) -> bytes:
+    """What a terminal has shown, which comes in pieces; at its end a read fails with EIO."""
+    shown = b""
+    with contextlib.suppress(OSError):
+        while piece := terminal.read(10_000):
+            shown += piece
+    return shown
+
+
 def test_on_a_terminal_a_last_line_says_how_far_it_is(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
-    try:
-        with Progress(theirs) as progress:
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        with os.fdopen(theirs, "wb"), Progress(theirs) as progress:
             log = progress.log("dev")
             log("Step 1/2 : FROM \x1b[2Jx")
             log("10.0 of 20.0 MB")
             log("plain")
-        shown = os.read(ours, 10_000).decode().replace("\r\n", "\n")
-    finally:
-        os.close(ours)
-        os.close(theirs)
+        shown = everything(terminal).decode().replace("\r\n", "\n")
     erase = "\r\x1b[K"
     assert shown == (
         f"{erase}Step 1/2 : FROM x\ndev: Step 1/2 : FROM x"
