@@ -125,7 +125,7 @@ class TerminalConsole:
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 1024)
         caught, self._waiting = self._waiting, []
-        return [event for number in caught if (event := _event(number))]
+        return [event for number in caught if (event := _event(number)) is not None]
 
     @property
     def due(self) -> float | None:

@@ -42,6 +42,7 @@ def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bo
     import subprocess  # noqa: PLC0415 - the supervisor itself starts nothing
 
     line, state = run.output.handover()
+    piped = None if piped is None else os.dup(piped)  # its own stdin will be /dev/null
     passed = [line, run.held.attendance.fileno(), *([] if piped is None else [piped])]
     left = {
         "root": str(run.held.store.root),
@@ -75,6 +76,8 @@ def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bo
         start_new_session=True,
     ).returncode = 0  # it outlives us; nobody here waits for it
     os.close(letter)
+    if piped is not None:
+        os.close(piped)
     run.recorder.close()
     run.output.close()
     run.held.close()

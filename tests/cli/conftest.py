@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import pty
+import termios
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -143,3 +146,63 @@ def _file(data: bytes) -> Any:
     import io  # noqa: PLC0415 - only for the first test that needs the image
 
     return io.BytesIO(data)
+
+
+class Screen:
+    """A terminal of 24 rows and 80 columns, with outrig on it."""
+
+    def __init__(self, run: Run, *args: str) -> None:
+        self.own, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, 80))
+        self.before = termios.tcgetattr(theirs)
+        self.theirs = theirs
+        self.process = run.start(
+            *args, start_new_session=True, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        self.said = b""
+        os.set_blocking(self.own, False)
+
+    def until(self, text: bytes) -> None:
+        def look() -> bool:
+            self.read()
+            return text in self.said
+
+        until(look, f"{text!r} on the terminal")
+
+    def read(self) -> None:
+        try:
+            self.said += os.read(self.own, 65536)
+        except BlockingIOError:
+            return
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.own, keys)
+
+    def wait(self) -> int:
+        def look() -> bool:
+            self.read()
+            return self.process.poll() is not None
+
+        until(look, "its end")
+        before = -1
+        while len(self.said) != before:  # a terminal gives 4 KiB at a time
+            before = len(self.said)
+            self.read()
+        return self.process.returncode
+
+    def close(self) -> None:
+        os.close(self.own)
+        os.close(self.theirs)
+
+
+@pytest.fixture
+def screen(run: Run):
+    made: list[Screen] = []
+
+    def show(*args: str) -> Screen:
+        made.append(Screen(run, *args))
+        return made[-1]
+
+    yield show
+    for one in made:
+        one.close()

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pty
 import subprocess
 import termios
 import threading
 from typing import IO, TYPE_CHECKING
 
 import pytest
-
-from tests.cli.conftest import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,66 +240,6 @@ def test_a_result_that_cannot_be_written_is_found_out_before(run: Run, tmp_path:
 
 
 # ---------------------------------------------------------------- a terminal
-
-
-class Screen:
-    """A terminal of 24 rows and 80 columns, with outrig on it."""
-
-    def __init__(self, run: Run, *args: str) -> None:
-        self.own, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (24, 80))
-        self.before = termios.tcgetattr(theirs)
-        self.theirs = theirs
-        self.process = run.start(
-            *args, start_new_session=True, stdin=theirs, stdout=theirs, stderr=theirs
-        )
-        self.said = b""
-        os.set_blocking(self.own, False)
-
-    def until(self, text: bytes) -> None:
-        def look() -> bool:
-            self.read()
-            return text in self.said
-
-        until(look, f"{text!r} on the terminal")
-
-    def read(self) -> None:
-        try:
-            self.said += os.read(self.own, 65536)
-        except BlockingIOError:
-            return
-
-    def type(self, keys: bytes) -> None:
-        os.write(self.own, keys)
-
-    def wait(self) -> int:
-        def look() -> bool:
-            self.read()
-            return self.process.poll() is not None
-
-        until(look, "its end")
-        before = -1
-        while len(self.said) != before:  # a terminal gives 4 KiB at a time
-            before = len(self.said)
-            self.read()
-        return self.process.returncode
-
-    def close(self) -> None:
-        os.close(self.own)
-        os.close(self.theirs)
-
-
-@pytest.fixture
-def screen(run: Run):
-    made: list[Screen] = []
-
-    def show(*args: str) -> Screen:
-        made.append(Screen(run, *args))
-        return made[-1]
-
-    yield show
-    for one in made:
-        one.close()
 
 
 def test_on_a_terminal_the_session_has_one(run: Run, screen):
