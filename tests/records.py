@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.ending import Ending
-from outrig.core.session import Session, ended, preparing, running, time_text
+from outrig.core.session import Session, ended, preparing, running, time_text, with_fields
 from outrig.record.log import Recorder
 from outrig.store.creation import Held, create
 
@@ -63,6 +63,14 @@ def finish(held: Held, ending: Ending = COMPLETED, *, after: float = 90) -> Sess
     session = held.update(lambda one: ended(one, ending, at=started + timedelta(seconds=after)))
     held.close()
     return session
+
+
+def abandon(held: Held, engine: str = "unix:///nowhere.sock") -> str:
+    """Whoever looked after it is gone; its container may run on an engine that nobody reaches."""
+    noted = {"kind": "container", "role": "agent", "ref": "0" * 64, "attempt": "a"}
+    held.update(lambda one: with_fields(one, engine=engine, resources=[noted]))
+    held.close()
+    return held.id
 
 
 def done(store: SessionStore, **how: Any) -> Session:

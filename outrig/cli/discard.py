@@ -82,6 +82,7 @@ def _doomed(
     store = opening.store(session_root, global_config)
     exact_only = yes and len(queries) > 1
     found_ids = [_find(store, query, exact_only=exact_only) for query in queries]
+    opening.settle(store, found_ids)
     return [doomed_by_id(store, one) for one in dict.fromkeys(found_ids)]
 
 

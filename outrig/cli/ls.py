@@ -15,7 +15,7 @@ from outrig.core.table import table
 from outrig.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from outrig.core.session import Session
     from outrig.store.sessions import SessionStore
@@ -65,6 +65,7 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
         raise UsageError("-n and --all exclude each other")
     wanted = _wanted(status or [], agent or [], label or [], since)
     store = opening.store(session_root, global_config)
+    unknown = opening.settle(store)
     if everything or number is not None:
         sessions = select(store.every(opening.skip), wanted, most=number)
     else:
@@ -72,9 +73,9 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
     if quiet:
         output.text("".join(f"{session.id}\n" for session in sessions))
     elif as_json:
-        output.as_json([_fields(store, session) for session in sessions])
+        output.as_json([_fields(store, session, unknown) for session in sessions])
     else:
-        output.text(_shown(store, sessions))
+        output.text(_shown(store, sessions, unknown))
     return 0
 
 
@@ -108,19 +109,21 @@ def _newest_and_unfinished(store: SessionStore, wanted: Wanted) -> list[Session]
     return newest + older
 
 
-def _fields(store: SessionStore, session: Session) -> dict[str, Any]:
+def _fields(store: SessionStore, session: Session, unknown: Collection[str]) -> dict[str, Any]:
     """The record; whether anybody looks after it is no part of it, and matters until it ends."""
     if session.ended or not session.ours:
         return dict(session.fields)
-    return {**session.fields, "attended": store.attended(session.id)}
+    found = {**session.fields, "attended": store.attended(session.id)}
+    return {**found, "unknown": True} if session.id in unknown else found
 
 
-def _shown(store: SessionStore, sessions: Sequence[Session]) -> str:
+def _shown(store: SessionStore, sessions: Sequence[Session], unknown: Collection[str]) -> str:
     now = datetime.now(UTC)
     rows: list[tuple[str, ...]] = [HEADER]
     for session in sessions:
         attended = session.ended or store.attended(session.id)
         target = store.target(session.id)
         words = str(target) if target else None
-        rows.append(row(session, now=now, zone=None, attended=attended, target=words))
+        known = session.id not in unknown
+        rows.append(row(session, now=now, zone=None, attended=attended, target=words, known=known))
     return table(rows, width=output.width())

@@ -17,7 +17,7 @@ from outrig.store import config, places
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from outrig.engine import Engine
     from outrig.store.finding import Found
@@ -89,12 +89,11 @@ def session(
     from outrig.store import finding
 
     if session_dir is None:
-        return finding.open_session(
-            store(session_root, global_config), "@last" if query is None else query
-        )
+        opened = store(session_root, global_config)
+        return settled(finding.open_session(opened, "@last" if query is None else query))
     if query is not None:
         raise UsageError("a session and --session-dir: give one of them")
-    return finding.open_directory(session_dir)
+    return settled(finding.open_directory(session_dir))
 
 
 def sessions(
@@ -109,9 +108,53 @@ def sessions(
     if bool(queries) == (session_dir is not None):
         raise UsageError("name the sessions, or one directory with --session-dir", hint="outrig ls")
     if session_dir is not None:
-        return [finding.open_directory(session_dir)]
+        return [settled(finding.open_directory(session_dir))]
     opened = store(session_root, global_config)
-    return [finding.open_session(opened, query) for query in queries]
+    founds = [finding.open_session(opened, query) for query in queries]
+    settle(opened, [found.session.id for found in founds])
+    return [_again(found) for found in founds]
+
+
+def settled(found: Found) -> Found:
+    """The session as it is, once what nobody looked after has been put right."""
+    if found.store is None:
+        return found
+    unknown = settle(found.store, [found.session.id])
+    return _again(found)._replace(known=found.session.id not in unknown)
+
+
+def settle(store: SessionStore, sessions: Iterable[str] | None = None) -> Collection[str]:
+    """Put right what nobody looks after, of these sessions or of all; usually there is nothing.
+
+    An engine is asked only if there is. Returns those of which nobody can tell what became of
+    them, and says so.
+    """
+    waiting = store.unattended(sessions)
+    if not waiting:
+        return ()
+    from outrig.runner import reconcile
+
+    found = reconcile.settle(store, waiting, connect=engine)
+    for one, error in found.failed.items():
+        report.notice(one_line(f"session {one} cannot be finished: {error.message}"))
+    for message in dict.fromkeys(error.message for error in found.unknown.values()):
+        those = [one for one, error in found.unknown.items() if error.message == message]
+        which = those[0] if len(those) == 1 else f"{len(those)} sessions"
+        report.notice(one_line(f"cannot tell what became of {which}: {message}"))
+    return found.unknown.keys()
+
+
+def _again(found: Found) -> Found:
+    """Its record as it is on the disk now; unchanged if somebody discards it meanwhile."""
+    from outrig.store.file import UnreadableError
+    from outrig.store.sessions import read_record
+
+    if found.session.ended:
+        return found
+    try:
+        return found._replace(session=read_record(found.directory))
+    except UnreadableError:
+        return found
 
 
 @functools.cache

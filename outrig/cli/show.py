@@ -53,7 +53,8 @@ def _readable(found: Found) -> str:
 def _facts(found: Found) -> Iterator[tuple[str, str]]:
     """What people look for first, then every other field of the record in its own order."""
     session = found.session
-    words = {"status": status(session, attended=session.ended or found.attended)}
+    attended = session.ended or found.attended
+    words = {"status": status(session, attended=attended, known=found.known)}
     for name in FIRST:
         value = words.get(name, session.fields.get(name))
         if value is not None:

@@ -48,7 +48,13 @@ class Wanted:
 
 
 def row(
-    session: Session, *, now: datetime, zone: tzinfo | None, attended: bool, target: str | None
+    session: Session,
+    *,
+    now: datetime,
+    zone: tzinfo | None,
+    attended: bool,
+    target: str | None,
+    known: bool = True,
 ) -> tuple[str, ...]:
     """The words of one line, in the order of HEADER."""
     last = one_line(title(session))
@@ -56,7 +62,7 @@ def row(
         session.id,
         moment(session.started_at, zone),
         span(session, now),
-        status(session, attended=attended),
+        status(session, attended=attended, known=known),
         session.image or NOTHING,
         NOTHING if session.exit_code is None else str(session.exit_code),
         f"{last} -> {target}" if target else last,
@@ -64,11 +70,14 @@ def row(
     return tuple(map(one_line, cells))
 
 
-def status(session: Session, *, attended: bool) -> str:
-    """`running (unattended)` when nobody is there who would write the end."""
+def status(session: Session, *, attended: bool, known: bool = True) -> str:
+    """`running (unattended)` when nobody is there who would write the end.
+
+    `running (unknown)` when nobody can say, either, whether it still does.
+    """
     if session.ended or attended or not session.ours:
         return session.status
-    return f"{session.status} (unattended)"
+    return f"{session.status} ({'unattended' if known else 'unknown'})"
 
 
 def title(session: Session) -> str:

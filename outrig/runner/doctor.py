@@ -20,6 +20,7 @@ from outrig.engine import connect
 from outrig.engine.endpoint import DOCTOR as ASK_THE_DOCTOR
 from outrig.engine.provision import named_endpoint, provision
 from outrig.errors import EngineUnreachableError, OutrigError
+from outrig.runner import reconcile
 from outrig.store import config as store_config
 from outrig.store import layers, places
 from outrig.store.sessions import SessionStore
@@ -144,7 +145,7 @@ def _session_root(patient: Patient) -> Iterator[Check]:
             global_config=patient.global_config,
         )
         there = _nearest(root)
-        unfinished = [session.id for session in SessionStore(root).unfinished()]
+        unfinished = _unfinished(patient, SessionStore(root))
     except OutrigError as error:
         yield _wrong("session root", error)
         return
@@ -152,6 +153,17 @@ def _session_root(patient: Patient) -> Iterator[Check]:
     yield _room("disk", there)
     attended = [session for session in unfinished if SessionStore(root).attended(session)]
     yield doctor.sessions(attended, [one for one in unfinished if one not in attended])
+
+
+def _unfinished(patient: Patient, store: SessionStore) -> list[str]:
+    """Sessions that have really not ended, as far as an engine can tell."""
+
+    def named(endpoint: str | None) -> Engine:
+        return _connect(patient, Config(engine=endpoint))
+
+    if waiting := store.unattended():
+        reconcile.settle(store, waiting, connect=named)
+    return [session.id for session in store.unfinished()]
 
 
 def _writable(root: Path, there: Path) -> Check:

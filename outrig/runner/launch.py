@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from outrig.core.session import (
     ended,
     preparing,
     running,
+    time_text,
     with_fields,
     with_resource,
     without_resource,
@@ -145,6 +146,11 @@ def _end(held: Held, undo: contextlib.ExitStack, ending: Ending) -> None:
         undo.close()
 
 
+def _deadline(wall: float | None) -> str | None:
+    """For whoever comes next, should nobody be there who would keep the limit."""
+    return None if wall is None else time_text(datetime.now(UTC) + timedelta(seconds=wall))
+
+
 @frozen(kw_only=False)
 class _Start:
     """From `planned` to `running`; what each step makes, `undo` takes back."""
@@ -257,6 +263,7 @@ class _Start:
                 limits={**session.fields["limits"], "memory": container.memory},
                 platform=facts.platform,
                 engine_version=facts.version,
+                deadline=_deadline(self.order.plan.wall),
             )
         )
 

@@ -23,6 +23,7 @@ class Found(NamedTuple):
     session: Session
     directory: Path
     store: SessionStore | None
+    known: bool = True  # False: it runs or has ended, and nobody can say which
 
     @property
     def attended(self) -> bool:

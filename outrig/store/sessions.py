@@ -22,7 +22,7 @@ from outrig.store.file import UnreadableError
 from outrig.store.places import LOCKS, NAMES, OPEN, RECORD, ROOT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _SECOND = 15  # characters of an id that are its second
@@ -150,12 +150,15 @@ class SessionStore:
             read = [found for name in second if (found := self._read_or_skip(name, skip))]
             yield from sorted(read, key=_newness, reverse=True)
 
-    def unattended(self) -> list[str]:
-        """Ids of sessions that have not been seen to their end, and that nobody looks after."""
-        try:
-            names = os.listdir(f"{self.root}/{OPEN}")
-        except OSError:
-            return []
+    def unattended(self, sessions: Iterable[str] | None = None) -> list[str]:
+        """Which of these, or of all, have not been seen to their end and have nobody for it."""
+        if sessions is None:
+            try:
+                names = os.listdir(f"{self.root}/{OPEN}")
+            except OSError:
+                return []
+        else:
+            names = [one for one in sessions if self.is_open(one)]
         return [name for name in names if is_id(name) and not self.attended(name)]
 
     def unfinished(self) -> list[Session]:

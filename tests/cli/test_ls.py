@@ -73,9 +73,31 @@ def test_who_looks_after_it(outrig, store):
     held = records.begin(store, name="one")
     assert "  running  " in outrig("ls").ok().out
     assert json.loads(outrig("ls", "--json").ok().out)[0]["attended"] is True
-    held.close()
-    assert "  running (unattended)  " in outrig("ls").ok().out
-    assert json.loads(outrig("ls", "--json").ok().out)[0]["attended"] is False
+    session = records.abandon(held)
+    done = outrig("ls").ok()
+    assert "  running (unknown)  " in done.out
+    assert done.err.count("\n") == 1
+    assert f"cannot tell what became of {session}: " in done.err
+    (found,) = json.loads(outrig("ls", "--json").ok().out)
+    assert (found["attended"], found["unknown"]) == (False, True)
+    assert outrig("ls", "-q", "--status", "running").ok().out == f"{session}\n"
+
+
+def test_several_of_which_nothing_is_known_are_one_notice(outrig, store):
+    for minute in range(3):
+        records.abandon(records.begin(store, at=records.NOON.replace(minute=minute)))
+    done = outrig("ls").ok()
+    assert done.err.count("\n") == 1
+    assert "cannot tell what became of 3 sessions: " in done.err
+
+
+def test_one_whose_runner_died_early_is_finished_without_an_engine(outrig, store):
+    session = records.begin(store)
+    session.close()
+    done = outrig("ls", "--json").ok()
+    (found,) = json.loads(done.out)
+    assert (found["status"], found["reason"], done.err) == ("lost", "container-gone", "")
+    assert not store.is_open(session.id)
 
 
 def test_json_is_every_field(outrig, store):

@@ -43,9 +43,18 @@ def test_json_is_the_record(outrig, store):
     assert json.loads(outrig("show", "--json").ok().out) == session.fields
 
 
-def test_unattended_is_said(outrig, store):
-    records.begin(store).close()
-    assert "running (unattended)" in outrig("show").ok().out
+def test_what_nobody_can_know_is_said(outrig, store):
+    session = records.abandon(records.begin(store))
+    done = outrig("show").ok()
+    assert "running (unknown)" in done.out
+    assert f"cannot tell what became of {session}: " in done.err
+    assert outrig("logs").ok().out == ""
+
+
+def test_nobody_is_asked_about_the_others(outrig, store):
+    records.abandon(records.begin(store))
+    records.done(store, at=records.NOON.replace(hour=13), name="done")
+    assert outrig("show", "done").ok().err == ""
 
 
 def test_by_directory_no_config_is_opened(outrig, store, home, tmp_path):

@@ -119,3 +119,8 @@ def test_selecting_stops_reading_at_its_limit_and_behind_its_time():
     recent = Wanted(since=records.NOON - timedelta(minutes=10))
     assert len(select(newest_first(), recent, most=None)) == 11
     assert len(read) == 12
+
+
+def test_one_of_which_nothing_is_known():
+    assert status(session(status="running"), attended=False, known=False) == "running (unknown)"
+    assert status(session(status="running"), attended=True, known=False) == "running"

@@ -13,6 +13,7 @@ from outrig.errors import EngineUnreachableError
 from outrig.runner.doctor import Patient, examine, fix
 from outrig.store.creation import create
 from outrig.store.sessions import SessionStore
+from tests import records
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_session_root_that_cannot_be(patient, tmp_path):
 def test_unfinished_sessions(patient, home):
     held = unfinished(home.sessions)
     assert by_name(patient)["sessions"].says == "1 running"
-    held.close()
+    records.abandon(held, f"unix://{home.run}/no.sock")
     check = by_name(patient)["sessions"]
     assert check.state == "warning"
     assert check.remedy == f"outrig discard --force {held.id}"
