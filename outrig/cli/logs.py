@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import sys
 from datetime import UTC, datetime
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from outrig.record.reading import Chunk
     from outrig.store.finding import Found
 
-STDOUT = ("stdout.log", "terminal.log")
+TERMINAL = "terminal.log"
+STDOUT = ("stdout.log", TERMINAL)
 STDERR = ("stderr.log",)
 
 
@@ -32,6 +34,7 @@ class Asked(NamedTuple):
     since: datetime | None
     tail: int | None
     follow: bool
+    raw: bool
 
 
 def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
@@ -51,13 +54,18 @@ def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
     timestamps: Annotated[
         bool, typer.Option("--timestamps", help="When each line began, in front of it.")
     ] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="The exact bytes, even to a terminal, which they can command."),
+    ] = False,
     session_dir: SessionDir = None,
     session_root: SessionRoot = None,
     global_config: GlobalConfig = None,
 ) -> int:
     """Print what a session said.
 
-    Exact bytes to a file or pipe, harmless text to a terminal.
+    Exact bytes to a file or pipe, harmless text to a terminal. What a session with a terminal
+    painted is made readable text; -f and --raw give its bytes.
 
     outrig logs -f --tail 20
 
@@ -67,10 +75,12 @@ def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
     if listing:
         output.text(_list(found))
         return 0
-    asked = Asked(only=_files(stdout, stderr), since=_moment(since), tail=tail, follow=follow)
-    chunks = _chunks(found, asked)
+    asked = Asked(
+        only=_files(stdout, stderr), since=_moment(since), tail=tail, follow=follow, raw=raw
+    )
+    chunks = _readable(found, asked) if _is_painted(found, asked) else _chunks(found, asked)
     try:
-        _print(_stamped(chunks) if timestamps else (chunk.data for chunk in chunks))
+        _print(_stamped(chunks) if timestamps else (chunk.data for chunk in chunks), raw=raw)
     except KeyboardInterrupt:
         return report.EXIT_INTERRUPTED
     return 0
@@ -102,6 +112,20 @@ def _chunks(found: Found, asked: Asked) -> Iterator[Chunk]:
         yield from selection.without_first(_since(merged, asked), skipped)
 
 
+def _is_painted(found: Found, asked: Asked) -> bool:
+    """Whether it had a terminal, whose bytes make sense only to a terminal."""
+    if asked.raw or asked.follow or (asked.only and TERMINAL not in asked.only):
+        return False
+    return TERMINAL in dict(listed(str(found.directory / LOGS)))
+
+
+def _readable(found: Found, asked: Asked) -> Iterable[Chunk]:
+    from outrig.record.transcript import transcript  # and with it pyte, for these sessions only
+
+    lines = _since(transcript(found.directory), asked)
+    return lines if asked.tail is None else collections.deque(lines, maxlen=asked.tail)
+
+
 def _since(chunks: Iterator[Chunk], asked: Asked) -> Iterator[Chunk]:
     return selection.since(chunks, asked.since) if asked.since else chunks
 
@@ -122,9 +146,9 @@ def _stamped(chunks: Iterable[Chunk]) -> Iterator[bytes]:
     return selection.stamped(chunks, when.stamp)
 
 
-def _print(parts: Iterable[bytes]) -> None:
-    """Raw to files and pipes; what a terminal gets cannot command it."""
-    shown = _sanitized(parts) if os.isatty(sys.stdout.fileno()) else parts
+def _print(parts: Iterable[bytes], *, raw: bool) -> None:
+    """Raw to files and pipes; what a terminal gets cannot command it, unless it was asked for."""
+    shown = _sanitized(parts) if os.isatty(sys.stdout.fileno()) and not raw else parts
     for part in shown:
         output.exact(part)
 

@@ -52,9 +52,25 @@ def test_harmless_text_to_a_terminal(outrig, store):
 
 
 def test_a_terminal_session(outrig, store):
-    said(store, ("terminal", b"$ ls\r\n"), tty=True)
-    assert outrig("logs").ok().stdout == b"$ ls\r\n"
-    assert outrig("logs", "--stdout").ok().stdout == b"$ ls\r\n"
+    painted = b"$ ls\x1b[K\r\n\x1b]0;title\x07\x1b[32ma\x1b[0m\r\n10%\r20%\r\n"
+    said(store, ("terminal", painted), tty=True)
+    assert outrig("logs").ok().stdout == b"$ ls\na\n20%\n"
+    assert outrig("logs", "--stdout").ok().stdout == b"$ ls\na\n20%\n"
+    assert outrig("logs", "--stderr").ok().stdout == b""
+    assert outrig("logs", "--raw").ok().stdout == painted
+    assert outrig("logs", "-f").ok().stdout == painted
+    assert outrig("logs", "--tail", "2").ok().stdout == b"a\n20%\n"
+    assert outrig("logs", "--tail", "0").ok().stdout == b""
+    assert outrig("logs", "--since", "2026-05-01T13:00:00Z").ok().stdout == b""
+    shown = outrig("logs", "--timestamps", env={"TZ": "UTC"}).ok().out
+    assert shown.splitlines()[1] == "2026-05-01T12:00:01.000000+00:00 a"
+    assert terminals.screen(outrig, "logs") == "$ ls\na\n20%\n"
+
+
+def test_raw_to_a_terminal_is_asked_for(outrig, store):
+    said(store, ("stdout", b"\x1b[2J\x1b]0;x\x07"))
+    assert terminals.screen(outrig, "logs") == ""
+    assert terminals.screen(outrig, "logs", "--raw") == "\x1b[2J\x1b]0;x\x07"
 
 
 @pytest.mark.parametrize(
