@@ -67,6 +67,12 @@ DOORS = (
         "Remove sessions and what outrig wrote for them.",
         alias="rm",
     ),
+    Door(
+        "clean",
+        "outrig.cli.clean",
+        "clean",
+        "Remove old sessions, and containers whose session is gone.",
+    ),
     Door("build", "outrig.cli.build", "build", "Build images, those they stand on first."),
     Door("images", "outrig.cli.images", "images", "List configured and built images."),
     Door("config", "outrig.cli.config", "app", "Show and check the configuration.", group=True),

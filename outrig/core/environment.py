@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
 from outrig.core.reference import resolve
+from outrig.core.words import refuse_bytes
 from outrig.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,18 +40,22 @@ def asked(
     """What [env], the agent and `-e` ask for.
 
     Raises ConfigError for a reference to an unset host variable and UsageError for a malformed
-    `-e` or an agent none of whose keys is set.
+    `-e`, a value that is not UTF-8, or an agent none of whose keys is set.
     """
     values = resolve(config.env, host, "env")
-    given, notices = _flags(flags, host)
+    chosen, notices = given(flags, host)
     if agent_name is not None:
         agent = config.agents[agent_name]
         values |= resolve(agent.env, host, f"agents.{agent_name}.env")
-        values |= _wanted(agent_name, agent, {**values, **host, **given})
-    return Asked(values={**values, **given}, notices=notices)
+        values |= _wanted(agent_name, agent, {**values, **host, **chosen})
+    values |= chosen
+    for name, value in values.items():
+        refuse_bytes(f"the value of {name}", (value,))
+    return Asked(values=values, notices=notices)
 
 
-def _flags(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def given(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What `-e` asks for, and what to tell the user. Raises UsageError for what is malformed."""
     values: dict[str, str] = {}
     notices = []
     for flag in flags:

@@ -1,0 +1,95 @@
+"""What runs beside the agent: the table of flags, terminal and record, row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from outrig.core.exec import Wish, draft, environment
+from outrig.core.plan import Terminal
+from outrig.core.session import Session
+from outrig.errors import UsageError
+
+TERMINALS = Terminal(stdin="terminal", all_terminals=True, size=(24, 80))
+PIPED_OUT = Terminal(stdin="terminal", size=(24, 80))
+DATA = Terminal(stdin="data")
+NOTHING = Terminal()
+SESSION = Session({"schema": 1, "id": "x", "workspace": {"target": "/workspace"}})
+
+
+def wish(*argv: str, **how) -> Wish:
+    return Wish(argv=argv or ("ls",), **how)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "how", "tty", "stdin"),
+    [
+        (TERMINALS, {}, True, "terminal"),
+        (TERMINALS, {"interactive": True}, True, "terminal"),
+        (TERMINALS, {"tty": False}, False, "null"),
+        (TERMINALS, {"tty": False, "interactive": True}, False, "pipe"),
+        (TERMINALS, {"no_stdin": True}, False, "null"),
+        (TERMINALS, {"no_stdin": True, "tty": True}, True, "null"),
+        (PIPED_OUT, {}, False, "null"),
+        (PIPED_OUT, {"interactive": True}, False, "pipe"),
+        (PIPED_OUT, {"tty": True}, True, "terminal"),
+        (DATA, {}, False, "pipe"),
+        (DATA, {"interactive": True}, False, "pipe"),
+        (DATA, {"tty": True}, True, "null"),
+        (DATA, {"no_stdin": True}, False, "null"),
+        (NOTHING, {}, False, "null"),
+        (NOTHING, {"interactive": True}, False, "pipe"),
+    ],
+)
+def test_terminal_and_input(terminal, how, tty, stdin) -> None:
+    drafted = draft(wish(**how), SESSION, terminal)
+    assert (drafted.command.tty, drafted.stdin) == (tty, stdin)
+    assert drafted.command.stdin == (stdin != "null")
+    assert drafted.command.size == (terminal.size if tty else None)
+
+
+def test_data_and_a_terminal_are_refused() -> None:
+    with pytest.raises(UsageError, match="not a terminal"):
+        draft(wish(tty=True, interactive=True), SESSION, DATA)
+
+
+def test_no_command_points_at_the_shell() -> None:
+    for argv in ((), ("",)):
+        with pytest.raises(UsageError) as caught:
+            draft(Wish(argv=argv), SESSION, DATA)
+        assert caught.value.hint == "outrig shell x"
+
+
+@pytest.mark.parametrize(
+    ("asked", "inside"),
+    [("caller", ""), ("root", "0:0"), ("1000", "1000:1000"), ("1000:50", "1000:50")],
+)
+def test_users(asked, inside) -> None:
+    assert draft(wish(user=asked), SESSION, DATA).command.user == inside
+
+
+def test_a_user_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="neither"):
+        draft(wish(user="ada"), SESSION, DATA)
+
+
+@pytest.mark.parametrize(
+    ("asked", "inside"),
+    [(None, ""), ("/a/../b", "/b"), ("src", "/workspace/src"), ("..", "/"), (".", "/workspace")],
+)
+def test_working_directories(asked, inside) -> None:
+    assert draft(wish(workdir=asked), SESSION, DATA).command.working_dir == inside
+
+
+@pytest.mark.parametrize("workspace", [None, "x", {}, {"target": 3}])
+def test_a_relative_directory_needs_a_workspace(workspace) -> None:
+    session = Session({"schema": 1, "id": "x", "workspace": workspace})
+    with pytest.raises(UsageError, match="absolute"):
+        draft(wish(workdir="src"), session, DATA)
+
+
+def test_a_terminal_brings_its_kind_along() -> None:
+    host = {"TERM": "screen", "COLORTERM": "", "HOME": "/home/ada"}
+    on_terminal = draft(wish(), SESSION, TERMINALS).command
+    assert environment(on_terminal, {"A": "b"}, host) == {"TERM": "screen", "A": "b"}
+    assert environment(on_terminal, {"TERM": "mine"}, host) == {"TERM": "mine"}
+    assert environment(draft(wish(), SESSION, DATA).command, {}, host) == {}
