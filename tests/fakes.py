@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
 from outrig.core.transcript import Said
-from outrig.errors import ContainerGoneError, EngineUnreachableError
+from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -122,6 +122,9 @@ class FakeOutput:
         self._ours.close()
         self._engines.close()
 
+    def handover(self) -> tuple[int, Mapping[str, str]]:
+        raise EngineError("the line to a fake engine cannot leave this process")
+
 
 class FakeExecution(FakeOutput):
     """A command beside the agent; it plays a script too."""
@@ -209,6 +212,11 @@ class FakeEngine:
         made.state = "running"
         return made.output
 
+    def adopt(
+        self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool
+    ) -> FakeOutput:
+        return self._found(ref).output
+
     def wait(self, ref: Ref) -> Exit:
         made = self._found(ref)
         if not isinstance(self.script.ends, Exit):
@@ -288,6 +296,9 @@ class FakeEngine:
 
     def images(self) -> Sequence[Image]:
         return list(self._images.values())
+
+    def remove_image(self, reference: str) -> None:
+        self._images.pop(reference, None)
 
     def pull(self, reference: str, show: Callable[[str], None]) -> Image:
         show(f"pulled {reference}")

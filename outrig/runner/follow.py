@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from outrig.core.ending import Finding, judge
 from outrig.core.session import ended, parse_time, with_fields, without_resource
 from outrig.engine.failure import init_complaint
-from outrig.errors import ContainerGoneError, EngineUnreachableError, StoreError
+from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -103,8 +103,11 @@ def finish(run: Launched, exit_: Exit | None, *, missing: str | None) -> Session
     ending = judge(intents.read(run.held.directory), _finding(run, exit_))
     now = datetime.now(UTC)
     run.held.update(lambda session: _with_missing(ended(session, ending, at=now), missing))
-    run.engine.remove(run.ref)
-    return run.held.update(lambda session: without_resource(session, run.attempt))
+    with contextlib.suppress(EngineError, EngineUnreachableError):
+        # A container that stays is noted: whoever comes next removes it. The run has ended.
+        run.engine.remove(run.ref)
+        run.held.update(lambda session: without_resource(session, run.attempt))
+    return run.held.session
 
 
 def _finding(run: Launched, exit_: Exit | None) -> Finding:

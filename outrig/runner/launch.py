@@ -247,8 +247,10 @@ class _Start:
         return ref
 
     def _remove(self, ref: Ref) -> None:
-        self.engine.remove(ref)
-        self.held.update(lambda session: without_resource(session, self.attempt))
+        """What stays is noted, for whoever comes next; what went wrong before is what is told."""
+        with contextlib.suppress(EngineError, EngineUnreachableError):
+            self.engine.remove(ref)
+            self.held.update(lambda session: without_resource(session, self.attempt))
 
     def _note(self, ref: Ref, container: Container, found: Ready, facts: Facts) -> None:
         """What was decided at launch takes the place of what was asked for."""

@@ -1,0 +1,247 @@
+"""The order of the steps of a launch, and what is left when one of them fails."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from outrig.core.plan import Request
+from outrig.errors import (
+    CommandNotExecutableError,
+    CommandNotFoundError,
+    EngineError,
+    EngineUnreachableError,
+    ImageMissingError,
+    OutrigError,
+)
+from outrig.runner.cancel import CancelledError
+from outrig.store.sessions import SessionStore
+from tests.fakes import ENDPOINT, FACTS, FakeEngine, Script
+from tests.runner.orders import launched, order, record
+
+if TYPE_CHECKING:
+    from tests.conftest import Home
+
+
+@pytest.fixture
+def engine():
+    made: list[FakeEngine] = []
+
+    def make(script: Script | None = None, **how) -> FakeEngine:
+        made.append(FakeEngine(script, **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def let_go(run) -> None:
+    run.recorder.close()
+    run.output.close()
+    run.held.close()
+
+
+class CancelAt:
+    """A user who changes their mind at the nth look; at none, in the middle of a slow step."""
+
+    def __init__(self, look: int) -> None:
+        self.looks = look
+
+    def check(self) -> None:
+        self.looks -= 1
+        if self.looks == 0:
+            raise CancelledError(15)
+
+    def interruptible(self) -> contextlib.AbstractContextManager[None]:
+        if self.looks == 0:
+            raise CancelledError(2)
+        return contextlib.nullcontext()
+
+
+# ---------------------------------------------------------------- what a start leaves behind
+
+
+def test_a_started_session_is_on_disk_with_everything_known(home: Home, engine):
+    run = launched(home, engine())
+    found = record(home)
+    assert found["status"] == "running"
+    assert found["engine"] == ENDPOINT
+    assert (found["image_tag"], found["image_config_name"]) == ("fake:1", "fake:1")
+    assert found["image_id"] == "sha256:fake"
+    assert (found["platform"], found["engine_version"]) == ("linux/amd64", "20.10.24")
+    assert found["limits"]["memory"] == FACTS.memory * 8 // 10
+    assert found["resources"] == [
+        {"kind": "container", "role": "agent", "ref": run.ref.id, "attempt": run.attempt}
+    ]
+    kept = tomllib.loads((run.held.directory / "config.toml").read_text())
+    assert kept["default-image"] == "host"
+    let_go(run)
+
+
+def test_the_container_says_whose_it_is(home: Home, engine):
+    made = engine()
+    run = launched(home, made)
+    (container,) = made.prepared
+    found = record(home)
+    assert container.name == found["container_name"] == f"outrig-{found['id']}"
+    assert container.labels["org.outrig.session"] == found["id"]
+    assert container.labels["org.outrig.root"] == found["root_id"]
+    assert container.labels["org.outrig.attempt"] == run.attempt
+    let_go(run)
+
+
+def test_values_reach_the_container_and_nothing_else(home: Home, engine):
+    made = engine()
+    run = launched(home, made, order(home, env=("TOKEN=t0ken",)))
+    (container,) = made.containers.values()
+    assert container.env["TOKEN"] == "t0ken"
+    assert container.env["PATH"].endswith("/.local/bin:/bin")
+    kept = [path for path in home.sessions.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if b"t0ken" in path.read_bytes()]
+    assert "t0ken" not in str(container.container)
+    let_go(run)
+
+
+def test_a_resource_is_noted_before_it_is_made(home: Home, engine):
+    made = engine()
+    noted = []
+    prepare = made.prepare
+
+    def looking(container, env):
+        noted.extend(record(home)["resources"])
+        return prepare(container, env)
+
+    made.prepare = looking
+    run = launched(home, made)
+    assert [(one["kind"], one["ref"], one["attempt"]) for one in noted] == [
+        ("container", None, run.attempt)
+    ]
+    let_go(run)
+
+
+def test_the_session_is_attended_from_its_first_record_on(home: Home, engine):
+    run = launched(home, engine())
+    assert (home.sessions / ".open" / run.held.id).exists()
+    assert SessionStore(home.sessions).attended(run.held.id)
+    let_go(run)
+
+
+# ---------------------------------------------------------------- refused before the first record
+
+
+def test_an_engine_that_is_elsewhere(home: Home, engine):
+    with pytest.raises(EngineError, match="cannot mount the workspace: a fake says so"):
+        launched(home, engine(local=False))
+    assert not list(home.sessions.glob("2*"))
+
+
+# ---------------------------------------------------------------- failures afterwards
+
+
+@pytest.mark.parametrize(
+    ("script", "images", "error", "code", "reason"),
+    [
+        (Script(), (), ImageMissingError, 125, "image-missing"),
+        (Script(refuses_create=EngineError("no")), None, EngineError, 125, "start-failed"),
+        (Script(refuses_start=EngineError("no")), None, EngineError, 125, "start-failed"),
+        (
+            Script(refuses_start=CommandNotFoundError("no")),
+            *(None, CommandNotFoundError, 127, "start-failed"),
+        ),
+        (
+            Script(refuses_start=CommandNotExecutableError("no")),
+            *(None, CommandNotExecutableError, 126, "start-failed"),
+        ),
+        (
+            Script(refuses_create=EngineUnreachableError("gone")),
+            *(None, EngineUnreachableError, 125, "start-failed"),
+        ),
+    ],
+)
+def test_each_failure_ends_the_record_and_removes_what_was_made(
+    *, home: Home, engine, script, images, error, code, reason
+):
+    made = engine(script) if images is None else engine(script, images=images)
+    with pytest.raises(error) as failed:
+        launched(home, made)
+    found = record(home)
+    assert (found["status"], found["reason"], found["exit_code"]) == ("failed", reason, code)
+    assert failed.value.record == found
+    assert found["ended_at"]
+    assert made.containers == {}
+    assert not list((home.sessions / ".open").iterdir())
+    assert not SessionStore(home.sessions).attended(found["id"])
+    if not isinstance(script.refuses_create, EngineUnreachableError):
+        assert found["resources"] == []
+
+
+def test_what_an_unreachable_engine_may_have_made_stays_noted(home: Home, engine):
+    with pytest.raises(EngineUnreachableError):
+        launched(home, engine(Script(refuses_create=EngineUnreachableError("gone"))))
+    assert [one["ref"] for one in record(home)["resources"]] == [None]
+
+
+def test_a_container_that_cannot_be_removed_hides_no_reason(home: Home, engine):
+    script = Script(refuses_start=CommandNotFoundError("no"), refuses_remove=EngineError("stuck"))
+    with pytest.raises(CommandNotFoundError):
+        launched(home, engine(script))
+    found = record(home)
+    assert (found["exit_code"], found["reason"]) == (127, "start-failed")
+    assert len(found["resources"]) == 1
+
+
+def test_a_fault_of_ours_ends_the_record_too(home: Home, engine):
+    made = engine()
+
+    def broken():
+        raise ZeroDivisionError
+
+    made.facts = broken
+    with pytest.raises(ZeroDivisionError):
+        launched(home, made)
+    assert record(home)["status"] == "failed"
+    assert record(home)["exit_code"] == 125
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_user_who_changes_their_mind(home: Home, engine, look):
+    made = engine()
+    with pytest.raises(CancelledError) as stop:
+        launched(home, made, cancel=CancelAt(look))
+    found = record(home)
+    assert (found["status"], found["reason"], found["exit_code"]) == ("stopped", "interrupted", 143)
+    assert stop.value.record == found
+    assert made.containers == {}
+    assert found["resources"] == []
+
+
+def test_a_build_that_is_broken_off(home: Home, engine):
+    config = '[images.mine]\nimage-name = "x:1"\n'
+    wanted = order(home, Request(words=("true",), image="mine"), config=config)
+    with pytest.raises(CancelledError):
+        launched(home, engine(), wanted, cancel=CancelAt(0))
+    assert record(home)["exit_code"] == 130
+
+
+def test_what_happens_is_said(home: Home, engine):
+    said: list[str] = []
+    wanted = order(home, Request(words=("true",), image="fake:1"), flags={"run.user": "root"})
+    let_go(launched(home, engine(), wanted, said=said))
+    assert said[0].startswith("image fake:1")
+    assert "uid 0 without capabilities" in said[1]
+
+
+def test_every_failure_of_ours_has_a_reason_or_gets_one(home: Home, engine):
+    class OddError(OutrigError):
+        pass
+
+    with pytest.raises(OddError):
+        launched(home, engine(Script(refuses_create=OddError("?"))))
+    assert record(home)["reason"] == "start-failed"
+    assert json.dumps(record(home))
