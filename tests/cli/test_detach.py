@@ -27,8 +27,8 @@ COUNTED = b"".join(b"%d\n" % number for number in range(1, 9))
 def followed_to_the_end(run: Run):
     """A supervisor removes the container after its record has ended."""
     yield
-    for session in run.sessions():
-        until(lambda name=session.name: not supervisors(name), "the supervisor to end")
+    names = [session.name for session in run.sessions()]
+    until(lambda: not any(map(supervisors, names)), "the supervisors to end")
 
 
 @pytest.fixture(autouse=True)
