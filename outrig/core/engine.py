@@ -143,6 +143,7 @@ class Seen:
     attempt: str
     role: str
     state: str  # created, running, paused, exited, dead ...
+    created: float = 0.0  # seconds since 1970
 
     @property
     def alive(self) -> bool:

@@ -172,6 +172,13 @@ class Engine(Protocol):
         """Every image whose tag begins with `outrig/`."""
         ...
 
+    def remove_image(self, reference: str) -> None:
+        """Take an image's tag, and with its last one the image; gone already is no error.
+
+        Raises EngineError while a container is made of it.
+        """
+        ...
+
     def pull(self, reference: str, show: Callable[[str], None]) -> Image: ...
 
     def build(

@@ -135,4 +135,5 @@ def read_seen(listed: Mapping[str, Any], *, endpoint: str) -> Seen:
         attempt=labels.get(LABEL_ATTEMPT, ""),
         role=labels.get(LABEL_ROLE, ""),
         state=str(listed.get("State") or ""),
+        created=float(listed.get("Created") or 0),
     )

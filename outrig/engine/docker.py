@@ -243,6 +243,9 @@ class DockerEngine:
     def images(self) -> Sequence[Image]:
         return images.ours(self._wire)
 
+    def remove_image(self, reference: str) -> None:
+        images.remove(self._wire, reference)
+
     def pull(self, reference: str, show: Callable[[str], None]) -> Image:
         from outrig.engine.pull import pull  # noqa: PLC0415 - no run on a ready image needs it
 

@@ -59,6 +59,13 @@ def ours(wire: Wire) -> Sequence[Image]:
     return sorted(filter(None, found), key=lambda image: image.created, reverse=True)
 
 
+def remove(wire: Wire, reference: str) -> None:
+    """Not by force: docker refuses while a container, running or not, is made of it."""
+    answer = wire.call("DELETE", f"/images/{reference}", seconds=IMPORT_SECONDS)
+    if not answer.fine and answer.status != NOT_FOUND:
+        raise refusal(answer, f"remove the image {reference}")
+
+
 def import_image(
     wire: Wire, tag: str, archive: bytes | Iterable[bytes], changes: Sequence[str]
 ) -> Image:
