@@ -20,7 +20,6 @@ from outrig.errors import OutrigError, UsageError
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launch import launch
 from outrig.runner.order import draw_up
-from outrig.runner.supervise import hand_over
 from outrig.store import places, toml
 from outrig.store.sessions import SessionStore
 
@@ -120,6 +119,8 @@ def _session(asked: Asked) -> Session:
             show=report.notice,
         )
         if asked.request.detach:
+            from outrig.runner.supervise import hand_over
+
             hand_over(run, unfed=b"", piped=None, keeps_input=order.plan.stdin == "held")
             return run.held.session
         if asked.verbose:
@@ -139,6 +140,8 @@ def _session(asked: Asked) -> Session:
 
 def _let_go(run: Launched, unfed: bytes, console: TerminalConsole, order: Order) -> None:
     """The user detached, or closed the terminal: a supervisor goes on."""
+    from outrig.runner.supervise import hand_over
+
     piped = console.input if order.plan.stdin == "pipe" else None
     hand_over(run, unfed=unfed, piped=piped, keeps_input=order.plan.stdin == "terminal")
 
