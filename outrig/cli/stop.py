@@ -37,9 +37,7 @@ def stop(  # noqa: PLR0917 - one parameter per option, as typer wants them
 
     `outrig kill` does not wait; `outrig wait` only waits.
     """
-    from outrig.core import quantity
-
-    seconds = quantity.duration(grace)
+    seconds = _seconds(grace)
     founds = _founds(sessions or [], session_dir, session_root, global_config, all_=everything)
     return _end(founds, "stop", seconds)
 
@@ -59,6 +57,15 @@ def kill(
     """
     founds = _founds(sessions or [], session_dir, session_root, global_config, all_=everything)
     return _end(founds, "kill", 0.0)
+
+
+def _seconds(grace: str) -> float:
+    from outrig.core import quantity
+
+    try:
+        return quantity.duration(grace)
+    except ValueError as error:
+        raise UsageError(f"--grace: {error}") from error
 
 
 def _founds(

@@ -173,6 +173,16 @@ class DockerEngine:
         with closing(Watch(self._wire, ref.id, "not-running")) as watch:
             yield watch
 
+    def cpu_seconds(self, ref: Ref) -> float:
+        query = {"stream": "0", "one-shot": "1"}
+        answer = self._wire.call("GET", f"/containers/{ref.id}/stats", query=query)
+        if not answer.fine:
+            if gone(answer) or answer.status == CONFLICT:
+                return 0.0
+            raise refusal(answer, "say what the container uses")
+        used = answer.json().get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage") or 0
+        return float(used) / 10**9
+
     def signal(self, ref: Ref, name: str) -> None:
         answer = self._wire.call("POST", f"/containers/{ref.id}/kill", query={"signal": name})
         if not answer.fine and not gone(answer) and answer.status != CONFLICT:
@@ -185,19 +195,19 @@ class DockerEngine:
             raise refusal(answer, "change the size of the terminal")
 
     def pause(self, ref: Ref) -> None:
-        self._freeze(ref, "pause", wanted="paused")
+        answer = self._wire.call("POST", f"/containers/{ref.id}/pause")
+        if not answer.fine and not self._is_paused(ref):
+            raise refusal(answer, "pause the container")
 
     def unpause(self, ref: Ref) -> None:
-        self._freeze(ref, "unpause", wanted="running")
+        answer = self._wire.call("POST", f"/containers/{ref.id}/unpause")
+        if not answer.fine and (gone(answer) or self._is_paused(ref)):
+            raise refusal(answer, "unpause the container")
 
-    def _freeze(self, ref: Ref, verb: str, *, wanted: str) -> None:
-        """A refusal counts only if the container is not as wanted: docker words it in many ways."""
-        answer = self._wire.call("POST", f"/containers/{ref.id}/{verb}")
-        if answer.fine:
-            return
-        state = self._wire.call("GET", f"/containers/{ref.id}/json")
-        if not state.fine or state.json()["State"].get("Status") != wanted:
-            raise refusal(answer, f"{verb} the container")
+    def _is_paused(self, ref: Ref) -> bool:
+        """What a refusal means; docker words it in many ways."""
+        answer = self._wire.call("GET", f"/containers/{ref.id}/json")
+        return answer.fine and answer.json()["State"].get("Status") == "paused"
 
     def exec(self, ref: Ref, command: Command, env: Mapping[str, str]) -> Execution:
         from outrig.engine.exec import execute  # noqa: PLC0415 - no run needs it

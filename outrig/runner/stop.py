@@ -14,13 +14,14 @@ each step is taken for all of them before the next, so the grace of many is that
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core.ending import Intent
 from outrig.core.session import time_text
-from outrig.errors import EngineError, OutrigError
+from outrig.errors import ContainerGoneError, EngineError, OutrigError, SessionNotRunningError
 from outrig.runner import pause, reach
 from outrig.runner.settle import settle
 from outrig.store import intents
@@ -52,10 +53,10 @@ class Stopping:
     def ask(self, connect: Connect) -> None:
         """Say why on the disk, then send the signal."""
         self.session = reach.current(self.found)
-        reach.ours(self.session)
         self.had_ended = self.session.ended
         if self.had_ended:
             return
+        reach.ours(self.session)
         connect(self.session.text("engine") or None)  # else nothing could follow the words
         at = time_text(datetime.now(UTC))
         intents.write(self.found.directory, Intent(kind=self._kind, at=at, by=self._kind))
@@ -68,7 +69,9 @@ class Stopping:
         reached = reach.Reached(self.session, connect(ref.endpoint or None), ref)
         reached.engine.signal(ref, "KILL" if self._kind == "kill" else "TERM")
         if pause.is_paused(self.session):
-            pause.unpause(self.found, connect)
+            # Docker lets it go on by itself (tried on 20.10.24), and then it may be gone by now.
+            with contextlib.suppress(SessionNotRunningError, ContainerGoneError):
+                pause.unpause(self.found, connect)
         self._reached = reached
         self._asked = time.monotonic()
 

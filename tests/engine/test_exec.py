@@ -216,8 +216,8 @@ def test_what_does_not_run_cannot_be_paused(engine: Engine, ref: Ref) -> None:
     engine.wait(ref)
     with pytest.raises(EngineError, match="not running"):
         engine.pause(ref)
-    with pytest.raises(EngineError, match="not paused"):
-        engine.unpause(ref)
+    engine.unpause(ref)
     engine.remove(ref)
-    with pytest.raises(ContainerGoneError):
-        engine.pause(ref)
+    for freeze in (engine.pause, engine.unpause):
+        with pytest.raises(ContainerGoneError):
+            freeze(ref)
