@@ -239,6 +239,9 @@ class FakeEngine:
     def ended(self, ref: Ref, seconds: float) -> bool:
         return self._found(ref).state != "running" or self.script.runs_until is None
 
+    def cpu_seconds(self, ref: Ref) -> float:
+        return 0.0
+
     def signal(self, ref: Ref, name: str) -> None:
         self.signals.append(name)
         made = self.containers.get(ref.id)

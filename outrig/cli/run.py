@@ -89,6 +89,10 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     timeout: Annotated[
         str | None, typer.Option("--timeout", help="End it after this wall-clock time: 90m.")
     ] = None,
+    idle_timeout: Annotated[
+        str | None,
+        typer.Option("--idle-timeout", help="End it when it says and does nothing so long: 15m."),
+    ] = None,
     network: Annotated[
         str | None, typer.Option("--network", metavar="none|open", help="What it may reach.")
     ] = None,
@@ -177,6 +181,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                         "limits.cpus": cpus,
                         "limits.pids": pids,
                         "limits.wall": timeout,
+                        "limits.idle": idle_timeout,
                         "network.mode": network,
                         "session-root": str(session_root) if session_root else None,
                     },

@@ -221,6 +221,14 @@ class LimitsConfig:
         default_words="none",
         flag="--timeout",
     )
+    idle: float | None = key(
+        doc="time without output and without use of a processor (--idle-timeout)",
+        kind="duration",
+        trust="narrower",
+        example='"15m"',
+        default_words="none",
+        flag="--idle-timeout",
+    )
     log_bytes: int = key(
         1024**3, doc="bound of the engine's own log of a session", kind="size", trust="narrower"
     )

@@ -97,6 +97,7 @@ def _limits(plan: RunPlan) -> dict[str, Any]:
         "cpus": plan.cpus,
         "pids": plan.pids,
         "wall": plan.wall,
+        "idle": plan.idle,
         "log-bytes": plan.log_bytes,
     }
 

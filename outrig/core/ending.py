@@ -5,6 +5,7 @@
 | stop, kill | any                          | stopped / stopped          | the agent's    |
 | signal | any                              | stopped / interrupted      | 128 + signal   |
 | wall   | any                              | timeout / wall-timeout     | 124            |
+| idle   | any                              | timeout / idle-timeout     | 124            |
 | none   | exit 0                           | completed / exit           | 0              |
 | none   | OOMKilled and 137                | failed / oom               | 137            |
 | none   | the engine died around the end   | failed / engine-lost       | the engine's   |
@@ -29,7 +30,7 @@ from outrig.core.session import parse_time
 if TYPE_CHECKING:
     from datetime import datetime
 
-IntentKind = Literal["stop", "kill", "signal", "wall"]
+IntentKind = Literal["stop", "kill", "signal", "wall", "idle"]
 
 EXIT_TIMEOUT = 124
 EXIT_OWN_FAILURE = 125
@@ -101,8 +102,8 @@ def interrupted_early(intent: Intent) -> Ending:
 
 def _intended(intent: Intent, code: int) -> tuple[str, str, int]:
     match intent.kind:
-        case "wall":
-            return "timeout", "wall-timeout", EXIT_TIMEOUT
+        case "wall" | "idle":
+            return "timeout", f"{intent.kind}-timeout", EXIT_TIMEOUT
         case "signal":
             return "stopped", "interrupted", 128 + (intent.signal or 0)
         case "stop" | "kill":

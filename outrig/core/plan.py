@@ -102,6 +102,7 @@ class RunPlan:
     cpus: float | None
     pids: int
     wall: float | None  # seconds
+    idle: float | None  # seconds
     log_bytes: int
     grace: float  # seconds
     detach_keys: str
@@ -155,6 +156,7 @@ def draft(
         cpus=config.limits.cpus,
         pids=config.limits.pids,
         wall=config.limits.wall,
+        idle=config.limits.idle,
         log_bytes=config.limits.log_bytes,
         grace=config.run.grace,
         detach_keys=config.run.detach_keys,

@@ -137,6 +137,10 @@ class Engine(Protocol):
         """Everything that it wrote so far, as the engine's own log remembers it."""
         ...
 
+    def cpu_seconds(self, ref: Ref) -> float:
+        """What it used of all processors until now; 0 for one that has ended."""
+        ...
+
     def signal(self, ref: Ref, name: str) -> None:
         """Send a signal ("TERM"); a container that has ended already is no error."""
         ...

@@ -5,7 +5,7 @@
 | Ctrl-C (INT), without a raw terminal  | INT for the agent   | within 5 s: as TERM; third: KILL  |
 | TERM to outrig                        | TERM, grace, KILL   | another signal: KILL at once      |
 | HUP that cannot detach                | TERM, grace, KILL   | another signal: KILL at once      |
-| limits.wall                           | TERM, grace, KILL   |                                   |
+| limits.wall, limits.idle              | TERM, grace, KILL   |                                   |
 
 An INT that was only forwarded is a tentative intent: it counts if the agent ends within the grace
 period. All is on disk before the signal is sent, so the truth survives our own death.
@@ -26,7 +26,36 @@ from outrig.store import intents
 if TYPE_CHECKING:
     from outrig.runner.launch import Launched
 
+LOOK_SECONDS = 10.0  # between two questions how busy it is, at most
+IDLING = 0.01  # of one processor
 AGAIN = 5.0  # seconds in which a second Ctrl-C means it
+
+
+class Idle:
+    """Whether a session neither said anything nor used a processor for so many seconds.
+
+    A silent compiler is not idle, a sleeping one is. The engine is asked now and then what the
+    container used; a hundredth of a processor is what a waiting program takes.
+    """
+
+    def __init__(self, run: Launched, seconds: float) -> None:
+        self._run = run
+        self._seconds = seconds
+        self._pause = min(seconds / 4, LOOK_SECONDS)
+        self._busy = time.monotonic()  # when it last did something
+        self._asked = self._busy
+        self._used = 0.0
+        self.due = self._busy + self._pause
+
+    def over(self, heard: float, now: float) -> bool:
+        if now < self.due:
+            return False
+        used = self._run.engine.cpu_seconds(self._run.ref)
+        if used - self._used > (now - self._asked) * IDLING:
+            self._busy = now
+        self._busy = max(self._busy, heard)
+        self._used, self._asked, self.due = used, now, now + self._pause
+        return now - self._busy >= self._seconds
 
 
 class Deadlines:
@@ -35,6 +64,7 @@ class Deadlines:
         self._wall = None if run.wall is None else run.begun + run.wall
         self._kill: float | None = None
         self._asked: float | None = None  # when Ctrl-C was last forwarded
+        self._idle = None if run.idle is None else Idle(run, run.idle)
 
     @property
     def ending(self) -> bool:
@@ -43,12 +73,15 @@ class Deadlines:
 
     def next(self) -> float | None:
         """When keep() has something to do (time.monotonic)."""
-        due = [moment for moment in (self._wall, self._kill) if moment is not None]
+        looking = self._idle.due if self._idle and not self.ending else None
+        due = [moment for moment in (self._wall, self._kill, looking) if moment is not None]
         return min(due) if due else None
 
-    def keep(self) -> None:
-        """Do what is due."""
+    def keep(self, heard: float) -> None:
+        """Do what is due. `heard` is when the session last said something."""
         now = time.monotonic()
+        if self._idle and not self.ending and self._idle.over(heard, now):
+            self.end(Intent(kind="idle"))
         if self._wall is not None and now >= self._wall:
             self._wall = None
             if not self.ending:

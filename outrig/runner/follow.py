@@ -84,7 +84,7 @@ def _until_output_ends(run: Launched, pump: Pump, console: Console) -> bool:
                     deadlines.signalled(event.number)
             if not going_on:
                 return False
-            deadlines.keep()
+            deadlines.keep(pump.heard)
     return False
 
 

@@ -65,6 +65,7 @@ class Launched:
     recorder: Recorder
     begun: float  # when it started, by time.monotonic()
     wall: float | None
+    idle: float | None
     grace: float
     control: Path  # the directory of its control socket
 
@@ -194,6 +195,7 @@ class _Start:
             recorder=recorder,
             begun=time.monotonic(),
             wall=plan.wall,
+            idle=plan.idle,
             grace=plan.grace,
             control=control,
         )

@@ -52,6 +52,7 @@ def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bo
         "tty": run.tty,
         "stdin": run.stdin,
         "wall": None if run.wall is None else run.begun + run.wall - time.monotonic(),
+        "idle": run.idle,
         "grace": run.grace,
         "control": str(run.control),
         "line": line,
@@ -121,6 +122,7 @@ def _taken_over(left: Mapping[str, Any]) -> Launched:
         ),
         begun=time.monotonic(),
         wall=left["wall"],
+        idle=left["idle"],
         grace=left["grace"],
         control=Path(left["control"]),
     )
