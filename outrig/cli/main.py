@@ -67,6 +67,7 @@ DOORS = (
         "Remove sessions and what outrig wrote for them.",
         alias="rm",
     ),
+    Door("events", "outrig.cli.events", "events", "Show what happened to sessions, in order."),
     Door(
         "clean",
         "outrig.cli.clean",
@@ -166,8 +167,6 @@ def _remember_json(command: Callable[..., Any]) -> Callable[..., Any]:
         except OutrigError as error:
             error.as_json = bool(kwargs.get("as_json", False))
             raise
-        except BrokenPipeError as error:
-            raise report.StdoutClosedError from error
 
     return acting
 

@@ -28,10 +28,6 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 
-class StdoutClosedError(Exception):
-    """A BrokenPipeError of a command; typer would turn that one into exit code 1 on its own."""
-
-
 def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int:
     """Run `act` and return the exit code of the process. Typer's own errors are explained too."""
     import typer
@@ -48,7 +44,10 @@ def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int
         return fail(command, words, as_json=wants_json(argv))
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
-    except (BrokenPipeError, StdoutClosedError):
+    except (BrokenPipeError, SystemExit) as stop:
+        # Of a BrokenPipeError typer makes an exit code 1, unless it has no errno.
+        if not any(isinstance(one, BrokenPipeError) for one in (stop, stop.__context__)):
+            raise
         _give_up_stdout()
         return EXIT_BROKEN_PIPE
     return code if isinstance(code, int) else 0
