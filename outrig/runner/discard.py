@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from outrig.core.session import Session
 from outrig.errors import EngineUnreachableError, SessionBusyError
 from outrig.store import lock, removal
 from outrig.store.file import UnreadableError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from outrig.core.engine import Seen
-    from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.store.removal import Kept
     from outrig.store.sessions import SessionStore
@@ -61,7 +61,10 @@ class Discarder(NamedTuple):
         with _attended(doomed) as current:
             for engine, seen in self._containers(current):
                 engine.remove(seen.ref)
-            return _remove_files(current)
+            kept = _remove_files(current)
+            if current.store:
+                current.store.note("discarded", current.session or Session({"id": doomed.id}))
+            return kept
 
     def _containers(self, doomed: Doomed) -> Sequence[tuple[Engine, Seen]]:
         """The session's containers, once it is certain that they may go."""

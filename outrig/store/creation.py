@@ -10,11 +10,13 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Self
 
+from outrig.core import events
 from outrig.core.naming import is_name, session_id
 from outrig.core.session import with_fields
 from outrig.errors import StoreError, UsageError
 from outrig.store import explicit, lock
 from outrig.store.belonging import machine
+from outrig.store.events import append
 from outrig.store.places import LOGS, NAMES, OPEN, RECORD
 from outrig.store.sessions import write_record
 
@@ -111,6 +113,9 @@ def create(
             undo.callback(_unlink, f"{directory}/{RECORD}")
             write_record(directory, record)
             undo.pop_all()
+        happened = events.changes(None, record, now=now)
+        append(store.root, happened)
+        store.tell(happened, record)
     except OSError as error:
         raise StoreError(f"cannot make a session: {error.strerror}: {error.filename}") from error
     return Held(store, record, directory, attendance)

@@ -5,6 +5,7 @@
         .open/<id>                      sessions that have not ended
         .locks/<id>.attend, .record     who looks after a session; one rewrite of its record
         .names/<name>                   link to the id
+        .events                         what happened to sessions, a JSON line each
         <id>/                           a directory, or a symlink to an explicit --session-dir
             session.json intent.json config.toml
             logs/                       stdout.log stderr.log terminal.log timing build.log
@@ -36,6 +37,7 @@ ROOT_ID = ".root-id"
 OPEN = ".open"
 LOCKS = ".locks"
 NAMES = ".names"
+EVENTS = ".events"
 
 RECORD = FILE
 INTENT = "intent.json"

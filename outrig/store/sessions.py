@@ -14,16 +14,21 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from outrig.core import events
 from outrig.core.naming import is_id
 from outrig.core.session import Session
 from outrig.errors import StoreError
 from outrig.store import file, lock
+from outrig.store.events import append
 from outrig.store.file import UnreadableError
 from outrig.store.places import LOCKS, NAMES, OPEN, RECORD, ROOT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
+
+    Heard = Callable[[Mapping[str, Any], Session], None]
 
 _SECOND = 15  # characters of an id that are its second
 _YOUNG = 10  # seconds in which a session may be without its record
@@ -35,10 +40,14 @@ class MissingRecordError(UnreadableError):
 
 
 class SessionStore:
-    """All sessions below one root. Making the object touches nothing."""
+    """All sessions below one root. Making the object touches nothing.
 
-    def __init__(self, root: Path) -> None:
+    `heard` is told of each change that is made through it, once it is on the disk.
+    """
+
+    def __init__(self, root: Path, heard: Heard | None = None) -> None:
         self.root = root
+        self.heard = heard
 
     # ------------------------------------------------------------------ the root
     def root_id(self) -> str:
@@ -125,7 +134,22 @@ class SessionStore:
             if after.ended:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{self.root}/{OPEN}/{session}")
+            happened = events.changes(before, after, now=datetime.now(UTC))
+            append(self.root, happened)  # while nobody else may write, so that they are in order
+        self.tell(happened, after)
         return after
+
+    def note(self, event: str, session: Session) -> None:
+        """Tell of something that no record shows, such as `detached`."""
+        happened = [events.event(event, session, now=datetime.now(UTC))]
+        append(self.root, happened)
+        self.tell(happened, session)
+
+    def tell(self, happened: Sequence[Mapping[str, Any]], session: Session) -> None:
+        """Whoever listens is told, with the record as it is then."""
+        if self.heard:
+            for event in happened:
+                self.heard(event, session)
 
     def attended(self, session: str) -> bool:
         """Whether a process looks after a session at this moment."""

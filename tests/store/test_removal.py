@@ -35,7 +35,7 @@ def furnished(store: SessionStore, **how: object) -> tuple[str, Path]:
 
 
 def rest(store: SessionStore) -> set[str]:
-    dots = (".root-id", ".open", ".locks", ".names")
+    dots = (".root-id", ".open", ".locks", ".names", ".events")
     return {path.name for path in store.root.iterdir()} - set(dots)
 
 
