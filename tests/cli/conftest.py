@@ -151,7 +151,7 @@ def _file(data: bytes) -> Any:
 class Screen:
     """A terminal of 24 rows and 80 columns, with outrig on it."""
 
-    def __init__(self, run: Run, *args: str) -> None:
+    def __init__(self, run: Run | Outrig, *args: str) -> None:
         self.own, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         self.before = termios.tcgetattr(theirs)
