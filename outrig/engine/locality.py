@@ -7,6 +7,7 @@ we are in. So a file with a nonce is written, and the engine is asked to read it
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core.engine import Locality, Mount
@@ -16,7 +17,6 @@ from outrig.errors import EngineError, MountError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from outrig.engine.wire import Wire
 
@@ -34,8 +34,7 @@ def known(wire: Wire, cache: Path) -> Locality | None:
 def probe(wire: Wire, cache: Path, image: str, *, labels: Mapping[str, str]) -> Locality:
     """Ask the engine; `image` is any image, for a container that never starts."""
     nonce = os.urandom(16).hex()
-    folder = cache / f"nonce-{nonce}"
-    folder.mkdir(mode=0o700, parents=True)
+    folder = _folder(cache, nonce)
     try:
         (folder / "nonce").write_text(nonce)
         mount = Mount(source=str(folder), target=SEEN_AT)
@@ -53,6 +52,18 @@ def probe(wire: Wire, cache: Path, image: str, *, labels: Mapping[str, str]) -> 
     value = {"local": found.local, "why": found.why}
     learned.remember(cache, _subject(wire), incarnation(wire), value)
     return found
+
+
+def _folder(cache: Path, nonce: str) -> Path:
+    """A directory of ours alone; without a writable home one in the temporary directory."""
+    try:
+        folder = cache / f"nonce-{nonce}"
+        folder.mkdir(mode=0o700, parents=True)
+    except OSError:
+        import tempfile  # noqa: PLC0415 - 4 ms, and hardly ever
+
+        folder = Path(tempfile.mkdtemp(prefix="outrig-nonce-"))
+    return folder
 
 
 def _judged(wire: Wire, *, seen: bool) -> Locality:

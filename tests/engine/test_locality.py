@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -50,6 +51,25 @@ def engine(home: Home, *answers: bytes) -> Iterator[Wire]:
         with contextlib.closing(Wire(place)) as wire:
             yield wire
         thread.join()
+
+
+def test_without_a_writable_cache_a_temporary_file_does(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def mkdtemp(prefix: str) -> str:
+        made.append(str(tmp_path / prefix))
+        os.mkdir(made[0])
+        return made[0]
+
+    monkeypatch.setattr("tempfile.mkdtemp", mkdtemp)
+    (tmp_path / "blocked").touch()  # so that even root cannot make anything below it
+    with engine(home, answer("500 Oh", {"message": "no space left on device"})) as wire:
+        found = locality.probe(wire, tmp_path / "blocked/.cache", "sha256:1", labels={})
+        assert "no space left" in found.why
+    assert made
+    assert os.listdir(tmp_path) == ["blocked"]
 
 
 def test_an_engine_that_has_no_such_path_is_elsewhere(home: Home, tmp_path: Path) -> None:
