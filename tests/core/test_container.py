@@ -25,7 +25,7 @@ def container(request: Request, *, mounts: tuple[Mount, ...] = (), stdin="data")
     plan = draft(
         request,
         Resolved(config=config, origin={}),
-        place=Place(root="/home/ada/work", start="/home/ada/work/sub", owner=ADA),
+        place=Place(root="/home/ada/code", start="/home/ada/code/sub", owner=ADA),
         caller=ADA,
         terminal=Terminal(stdin=stdin, all_terminals=stdin == "terminal", size=(24, 80)),
         env_names=("SECRET",),
@@ -81,7 +81,7 @@ def test_everything_that_was_decided_is_in_it():
         command=("ls", "-l"),
         user="1000:1000",
         working_dir="/src/sub",
-        mounts=(Mount(source="/home/ada/work", target="/src", writable=True),),
+        mounts=(Mount(source="/home/ada/code", target="/src", writable=True),),
         network="none",
         memory=4096,
         cpus=2.0,

@@ -21,7 +21,7 @@ from outrig.core.plan import ImagePlan, Place, Request, RunPlan, Terminal, draft
 from outrig.errors import MountError, OutrigError, UsageError
 
 ADA = Person(uid=1000, gid=1000, name="ada")
-PLACE = Place(root="/home/ada/work", start="/home/ada/work", owner=ADA)
+PLACE = Place(root="/home/ada/code", start="/home/ada/code", owner=ADA)
 TERMINAL = Terminal(stdin="terminal", all_terminals=True, size=(24, 80))
 PIPE = Terminal(stdin="data")
 NOTHING = Terminal(stdin="other")
@@ -220,15 +220,15 @@ def test_the_entrypoint_stays_for_commands_and_not_for_agents(entrypoint, for_co
 @pytest.mark.parametrize(
     ("start", "workdir", "expected"),
     [
-        ("/home/ada/work", None, "/workspace"),
-        ("/home/ada/work/a/b", None, "/workspace/a/b"),
-        ("/home/ada/work/..odd", None, "/workspace/..odd"),
-        ("/home/ada/worktop", None, "/workspace"),
+        ("/home/ada/code", None, "/workspace"),
+        ("/home/ada/code/a/b", None, "/workspace/a/b"),
+        ("/home/ada/code/..odd", None, "/workspace/..odd"),
+        ("/home/ada/codetop", None, "/workspace"),
         ("/home/ada", None, "/workspace"),
-        ("/home/ada/work/a", "sub", "/workspace/sub"),
-        ("/home/ada/work/a", "", "/workspace"),
-        ("/home/ada/work", "/tmp/x/..", "/tmp"),
-        ("/home/ada/work", "..", "/"),
+        ("/home/ada/code/a", "sub", "/workspace/sub"),
+        ("/home/ada/code/a", "", "/workspace"),
+        ("/home/ada/code", "/tmp/x/..", "/tmp"),
+        ("/home/ada/code", "..", "/"),
     ],
 )
 def test_where_it_starts(start, workdir, expected):
@@ -238,7 +238,7 @@ def test_where_it_starts(start, workdir, expected):
 
 
 def test_the_workspace_may_appear_elsewhere():
-    place = replace(PLACE, start="/home/ada/work/sub")
+    place = replace(PLACE, start="/home/ada/code/sub")
     plan = drafted(place=place, workspace=WorkspaceConfig(target="/src/./"))
     assert (plan.target, plan.working_dir) == ("/src", "/src/sub")
 
@@ -262,7 +262,7 @@ def test_mounts_of_config_and_flags():
         Request(words=("true",), volumes=("c:/c",)),
         workspace=workspace,
         origin={"workspace.mounts[0].host": "/etc/outrig/config.toml:3"},
-        confined={"workspace.mounts[1].host": "/home/ada/work"},
+        confined={"workspace.mounts[1].host": "/home/ada/code"},
     )
     assert [(one.source, one.target, one.writable) for one in plan.mounts] == [
         ("/a", "/a", False),
@@ -274,7 +274,7 @@ def test_mounts_of_config_and_flags():
         "workspace.mounts[1]",
         "-v c:/c",
     ]
-    assert [one.within for one in plan.mounts] == [None, "/home/ada/work", None]
+    assert [one.within for one in plan.mounts] == [None, "/home/ada/code", None]
 
 
 @pytest.mark.parametrize(
