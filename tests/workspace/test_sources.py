@@ -18,7 +18,7 @@ from outrig.workspace.sources import resolve_mounts, resolve_root
 def user(tmp_path: Path) -> Path:
     """A home directory with keys in it, and a workspace below it."""
     top = tmp_path / "ada"
-    (top / "work/data").mkdir(parents=True)
+    (top / "code/data").mkdir(parents=True)
     (top / ".ssh").mkdir()
     (top / ".ssh/id").write_text("key")
     (top / "other").mkdir()
@@ -27,8 +27,8 @@ def user(tmp_path: Path) -> Path:
 
 def resolved(user: Path, *volumes: str | MountSpec) -> tuple[Mount, ...]:
     specs = [parse_volume(one) if isinstance(one, str) else one for one in volumes]
-    work = user / "work"
-    return resolve_mounts(specs, root=work, target="/workspace", base=work, home=user)
+    code = user / "code"
+    return resolve_mounts(specs, root=code, target="/workspace", base=code, home=user)
 
 
 def refusal(user: Path, *volumes: str | MountSpec) -> str:
@@ -41,8 +41,8 @@ def refusal(user: Path, *volumes: str | MountSpec) -> str:
 
 
 def test_a_workspace_with_its_links_resolved(user):
-    (user / "link").symlink_to("work")
-    assert resolve_root(user / "link", home=user, declared=False) == user / "work"
+    (user / "link").symlink_to("code")
+    assert resolve_root(user / "link", home=user, declared=False) == user / "code"
 
 
 @pytest.mark.parametrize("name", ["gone", "file", "loop"])
@@ -86,7 +86,7 @@ def test_sources_are_resolved_from_where_the_user_stands(user):
     (user / "link").symlink_to("other")
     mounts = resolved(user, "../other:/b", f"{user}/link:/c:rw", "./data:/a")
     assert mounts == (
-        Mount(source=f"{user}/work/data", target="/a"),
+        Mount(source=f"{user}/code/data", target="/a"),
         Mount(source=f"{user}/other", target="/b"),
         Mount(source=f"{user}/other", target="/c", writable=True),
     )
@@ -100,7 +100,7 @@ def test_a_home_directory_by_its_sign(user, monkeypatch):
 def test_a_source_that_does_not_exist_is_not_made(user):
     assert "does not exist" in refusal(user, "./gone:/a")
     assert "does not exist" in refusal(user, ".ssh/id/x:/a")
-    assert not (user / "work/gone").exists()
+    assert not (user / "code/gone").exists()
 
 
 @pytest.mark.parametrize(
@@ -136,36 +136,36 @@ def test_a_file_named_like_an_engine_socket_is_not_mounted(user):
 
 
 def test_a_link_in_the_workspace_must_not_lead_out_of_it(user):
-    (user / "work/keys").symlink_to("../.ssh")
+    (user / "code/keys").symlink_to("../.ssh")
     assert "leaves the workspace" in refusal(user, "keys:/a")
     assert "leaves the workspace" in refusal(user, "./keys/id:/a")
-    assert "leaves the workspace" in refusal(user, f"{user}/work/keys:/a")
-    assert "leaves the workspace" in refusal(user, f"/{user}/work/data/../keys:/a")
+    assert "leaves the workspace" in refusal(user, f"{user}/code/keys:/a")
+    assert "leaves the workspace" in refusal(user, f"/{user}/code/data/../keys:/a")
 
 
 def test_nor_by_way_of_another_link_to_the_workspace(user):
-    (user / "work/keys").symlink_to(user / ".ssh")
-    (user / "alias").symlink_to("work")
+    (user / "code/keys").symlink_to(user / ".ssh")
+    (user / "alias").symlink_to("code")
     (user / "shortcut").symlink_to("alias/keys")
-    for path in ("alias/keys", "alias/keys/id", "shortcut", "work/../alias/./keys"):
+    for path in ("alias/keys", "alias/keys/id", "shortcut", "code/../alias/./keys"):
         assert "leaves the workspace" in refusal(user, f"../{path}:/a")
 
 
 def test_a_link_that_stays_in_the_workspace_is_fine(user):
-    (user / "work/latest").symlink_to("data")
-    assert resolved(user, "latest:/a")[0].source == f"{user}/work/data"
+    (user / "code/latest").symlink_to("data")
+    assert resolved(user, "latest:/a")[0].source == f"{user}/code/data"
 
 
 def test_links_in_a_circle(user):
-    (user / "work/a").symlink_to("b")
-    (user / "work/b").symlink_to("a")
+    (user / "code/a").symlink_to("b")
+    (user / "code/b").symlink_to("a")
     assert "does not exist" in refusal(user, "a:/a")
 
 
 def test_a_repositorys_mount_stays_in_the_repository(user):
-    (user / "work/sub").mkdir()
-    (user / "work/keys").symlink_to("../.ssh")
-    work = user / "work"
+    (user / "code/sub").mkdir()
+    (user / "code/keys").symlink_to("../.ssh")
+    code = user / "code"
 
     def mount(host: str) -> MountSpec:
         return MountSpec(
@@ -188,27 +188,27 @@ def test_a_repositorys_mount_stays_in_the_repository(user):
 def test_a_mount_point_in_the_workspace_has_to_exist(user):
     assert "would make it as root" in refusal(user, "data:/workspace/gone")
     assert "would make it as root" in refusal(user, "data:/workspace/data/a/b")
-    assert list((user / "work/data").iterdir()) == []
-    (user / "work/here").mkdir()
+    assert list((user / "code/data").iterdir()) == []
+    (user / "code/here").mkdir()
     assert resolved(user, "data:/workspace/here")[0].target == "/workspace/here"
 
 
 def test_a_mount_point_below_a_file(user):
-    (user / "work/file").write_text("")
+    (user / "code/file").write_text("")
     assert "does not exist" in refusal(user, "data:/workspace/file/below")
 
 
 def test_a_mount_point_behind_a_link_would_be_elsewhere(user):
-    (user / "work/etc").symlink_to("/etc")
+    (user / "code/etc").symlink_to("/etc")
     assert "is a symlink" in refusal(user, "data:/workspace/etc")
     assert "is a symlink" in refusal(user, "data:/workspace/etc/ssl")
 
 
 def test_a_mount_point_is_of_the_sources_kind(user):
-    (user / "work/file").write_text("")
+    (user / "code/file").write_text("")
     assert "not of one kind" in refusal(user, "data:/workspace/file")
     assert "not of one kind" in refusal(user, "file:/workspace/data")
-    assert resolved(user, "file:/workspace/file")[0].source == f"{user}/work/file"
+    assert resolved(user, "file:/workspace/file")[0].source == f"{user}/code/file"
 
 
 def test_a_mount_point_in_another_mount_has_to_exist_too(user):
@@ -218,13 +218,13 @@ def test_a_mount_point_in_another_mount_has_to_exist_too(user):
 
 
 def test_the_nearest_mount_around_counts(user):
-    (user / "work/here").mkdir()
+    (user / "code/here").mkdir()
     assert "other/in" in refusal(user, "data:/workspace/here/in", "../other:/workspace/here")
 
 
 def test_the_workspace_itself_may_lie_in_a_mount(user):
     other = [parse_volume(f"{user}/other:/src")]
-    how = {"root": user / "work", "base": user / "work", "home": user}
+    how = {"root": user / "code", "base": user / "code", "home": user}
     with pytest.raises(MountError, match=r"the workspace: .*/other/work does not exist"):
         resolve_mounts(other, target="/src/work", **how)
     (user / "other/work").mkdir()
