@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outrig import __version__
 from outrig.cli import opening, report
 from outrig.cli.opening import GlobalConfig, SessionDir, SessionQuery, SessionRoot
 from outrig.core import cast
@@ -34,6 +36,12 @@ def export(  # noqa: PLR0917 - one parameter per option, as typer wants them
         Path | None,
         typer.Option("--cast", metavar="FILE", help="Write an asciicast (version 2); - is stdout."),
     ] = None,
+    html_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write a page with everything in it; - is stdout."
+        ),
+    ] = None,
     raw: Annotated[
         bool,
         typer.Option(
@@ -47,15 +55,22 @@ def export(  # noqa: PLR0917 - one parameter per option, as typer wants them
 ) -> int:
     """Write a session into a file for others.
 
-    outrig export @last --cast session.cast
+    outrig export @last --cast session.cast --html session.html
 
-    It is played here by `outrig replay`.
+    An asciicast is for asciinema and other players, `outrig replay --cast` among them; a page
+    opens in any browser, offline.
     """
-    if cast_file is None:
-        raise UsageError("export needs a file to write", hint="outrig export @last --cast FILE")
+    if cast_file is None and html_file is None:
+        raise UsageError(
+            "export needs a file to write", hint="outrig export @last --cast FILE, or --html FILE"
+        )
     found = opening.session(session, session_dir, session_root, global_config)
-    with _opened(cast_file, force) as text:
-        _write_cast(found, text, raw=raw)
+    if cast_file:
+        with _opened(cast_file, force) as text:
+            _write_cast(found, text, raw=raw)
+    if html_file:
+        with _opened(html_file, force) as text:
+            _write_page(found, text)
     return 0
 
 
@@ -74,6 +89,13 @@ def _write_cast(found: Found, text: TextIO, *, raw: bool) -> None:
     with Recording(found.directory, raw=raw) as recording:
         text.write(cast.header_line(_header(found.session, recording)))
         text.writelines(map(cast.event_line, recording.events()))
+
+
+def _write_page(found: Found, text: TextIO) -> None:
+    from outrig.record.page import page
+
+    now = datetime.now(UTC)
+    text.writelines(page(found.session, found.directory, at=now, version=__version__))
 
 
 def _header(session: Session, recording: Recording) -> cast.Header:

@@ -97,6 +97,24 @@ def test_the_player_of_asciinema_takes_it(outrig, store, tmp_path):
         assert done.stderr == b""
 
 
+# ---------------------------------------------------------------- page
+
+
+def test_a_page(outrig, store, tmp_path):
+    said(store, ("stdout", b"1 < 2\n"), name="greet")
+    files = ("--html", tmp_path / "x.html", "--cast", tmp_path / "x.cast")
+    done = outrig("export", "greet", *files).ok()
+    assert [line.split()[-1] for line in done.err.splitlines()] == [
+        str(tmp_path / "x.cast"),
+        str(tmp_path / "x.html"),
+    ]
+    page = (tmp_path / "x.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "1 &lt; 2" in page
+    assert page.endswith("</html>\n")
+    assert outrig("export", "--html", "-").ok().out.startswith("<!DOCTYPE html>")
+
+
 # ---------------------------------------------------------------- files
 
 
