@@ -73,11 +73,14 @@ def row(
 def status(session: Session, *, attended: bool, known: bool = True) -> str:
     """`running (unattended)` when nobody is there who would write the end.
 
-    `running (unknown)` when nobody can say, either, whether it still does.
+    `running (unknown)` when nobody can say, either, whether it still does; `running (paused)`.
     """
-    if session.ended or attended or not session.ours:
+    if session.ended or not session.ours:
         return session.status
-    return f"{session.status} ({'unattended' if known else 'unknown'})"
+    paused = ["paused"] if session.fields.get("paused_at") else []
+    alone = [] if attended else ["unattended" if known else "unknown"]
+    words = ", ".join([*paused, *alone])
+    return f"{session.status} ({words})" if words else session.status
 
 
 def title(session: Session) -> str:
