@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,10 +17,12 @@ from outrig.store import config, places
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.store.finding import Found
+    from outrig.store.sessions import Heard
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionRoot = Annotated[
@@ -76,7 +78,21 @@ def store(session_root: Path | None, global_config: Path | None = None) -> Sessi
     root = config.session_root(
         flag=session_root, env=os.environ, cwd=cwd, global_config=global_config
     )
-    return SessionStore(root)
+    return SessionStore(root, heard=None if session_root else _heard(global_config))
+
+
+def _heard(global_config: Path | None) -> Heard:
+    """The user's hooks, for a command that changes something: usually none does.
+
+    With --session-root the global config is not opened, so there are none.
+    """
+
+    def tell(event: Mapping[str, Any], session: Session) -> None:
+        from outrig.runner import hooks
+
+        hooks.of_user(os.environ, global_config)(event, session)
+
+    return tell
 
 
 def session(

@@ -17,6 +17,7 @@ from outrig.core.frozen import frozen
 from outrig.core.listing import span
 from outrig.engine import connect
 from outrig.errors import OutrigError, UsageError
+from outrig.runner import hooks
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launch import launch
 from outrig.runner.order import draw_up
@@ -100,7 +101,7 @@ def _session(asked: Asked) -> Session:
     order = _order(asked)
     for notice in order.plan.notices:
         report.notice(notice)
-    store = SessionStore(session_root(order))
+    store = SessionStore(session_root(order), heard=hooks.heard(order.config.hooks, order.host_env))
     engine = connect(
         order.config.engine,
         env=order.host_env,

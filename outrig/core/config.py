@@ -247,6 +247,53 @@ class NetworkConfig:
 
 
 @frozen
+class HooksConfig:
+    planned: tuple[str, ...] = key(
+        (),
+        doc="argv to run on this machine when a session is planned; its record on stdin",
+        kind="argv",
+        trust="global",
+        example='["logger", "planned"]',
+    )
+    running: tuple[str, ...] = key(
+        (),
+        doc="when it runs",
+        kind="argv",
+        trust="global",
+        example='["logger", "running"]',
+    )
+    detached: tuple[str, ...] = key(
+        (),
+        doc="when its user let go of it",
+        kind="argv",
+        trust="global",
+        example='["logger", "detached"]',
+    )
+    limit_hit: tuple[str, ...] = key(
+        (),
+        doc="when it hit a limit",
+        kind="argv",
+        trust="global",
+        example='["logger", "limit"]',
+    )
+    ended: tuple[str, ...] = key(
+        (),
+        doc="when it has ended",
+        kind="argv",
+        trust="global",
+        example='["notify-send", "a session has ended"]',
+    )
+    discarded: tuple[str, ...] = key(
+        (),
+        doc="when it was discarded",
+        kind="argv",
+        trust="global",
+        example='["logger", "discarded"]',
+    )
+    timeout: float = key(30.0, doc="how long a hook may run", kind="duration", trust="global")
+
+
+@frozen
 class Config:
     session_root: str | None = key(
         doc="where sessions are kept",
@@ -307,3 +354,6 @@ class Config:
     run: RunConfig = section(RunConfig, doc="how the command runs")
     limits: LimitsConfig = section(LimitsConfig, doc="what the session may use")
     network: NetworkConfig = section(NetworkConfig, doc="what the session may reach")
+    hooks: HooksConfig = section(
+        HooksConfig, doc="commands of yours that run when something happens"
+    )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from outrig.core.engine import Ref
 from outrig.engine import connect
 from outrig.record.log import Recorder
+from outrig.runner import hooks
 from outrig.runner.console import Silent
 from outrig.runner.follow import follow
 from outrig.runner.launch import Launched
@@ -62,6 +63,7 @@ def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bo
         "piped": piped,
         "keeps_input": keeps_input,
     }
+    run.held.store.note("detached", run.held.session)
     letter = os.memfd_create("outrig")
     os.write(letter, json.dumps(left).encode())
     os.lseek(letter, 0, os.SEEK_SET)
@@ -94,7 +96,7 @@ def main(letter: int) -> None:
 
 
 def _taken_over(left: Mapping[str, Any]) -> Launched:
-    store = SessionStore(Path(left["root"]))
+    store = SessionStore(Path(left["root"]), heard=hooks.of_user(os.environ))
     directory = store.target(left["id"]) or store.directory(left["id"])
     held = Held(store, store.load(left["id"]), directory, Attendance(left["attendance"]))
     ref = Ref(**left["ref"])

@@ -86,6 +86,7 @@ def key_values(kind: str) -> st.SearchStrategy[Any]:
         "string": st.sampled_from(["/a", "/b/c"]),
         "path": st.sampled_from(["a", "/b", "~/c", "../d"]),
         "choice": st.sampled_from(["none", "open"]),
+        "argv": st.lists(st.sampled_from(["a", "b c"]), min_size=1),
         "strings": st.lists(st.sampled_from(["A", "B"])),
         "paths": st.lists(st.sampled_from(["a", "/b"])),
     }[kind]
@@ -303,7 +304,8 @@ def test_the_default_table_reads_back():
             "unknown key agents.claude.comand; did you mean agents.claude.command?",
         ),
         ("default-agent = 'claud'", 1, 'default-agent: no agent "claud"; did you mean claude?'),
-        ("[hooks]\nstart = 'x'", 1, "unknown key hooks"),
+        ("[hooks]\nend = ['x']", 2, "unknown key hooks.end; did you mean hooks.ended?"),
+        ("[plugins]\nstart = 'x'", 1, "unknown key plugins"),
     ],
 )
 def test_an_odd_key_is_a_warning_with_its_line(text, line, warning):

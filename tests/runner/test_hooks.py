@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from outrig.core.config import HooksConfig
+from outrig.runner import hooks
+from outrig.store.sessions import SessionStore
+from tests import records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEEP = "import os, sys; open(sys.argv[1], 'w').write(os.environ['OUTRIG_EVENT'] + sys.stdin.read())"
+
+
+def until(path: Path) -> str:
+    """What is in a file, as soon as there is something."""
+    deadline = time.monotonic() + 20
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < deadline, f"nothing in {path}"
+        time.sleep(0.02)
+    return path.read_text()
+
+
+def test_without_hooks_nothing_listens():
+    assert hooks.heard(HooksConfig(), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "argv"),
+    [("ended", ("a",)), ("limit-hit", ("b",)), ("preparing", ()), ("timeout", ())],
+)
+def test_which_command_an_event_has(event, argv):
+    assert hooks.command(HooksConfig(ended=("a",), limit_hit=("b",)), event) == argv
+
+
+def test_the_record_is_on_its_stdin(tmp_path, home):
+    out = tmp_path / "out"
+    config = HooksConfig(ended=(sys.executable, "-c", KEEP, str(out)))
+    store = SessionStore(home.sessions, heard=hooks.heard(config, os.environ))
+    session = records.done(store, task="words; $(touch x)")
+    said = until(out)
+    assert said.startswith("ended{")
+    assert json.loads(said.removeprefix("ended")) == session.fields
+
+
+def test_it_takes_no_time_of_ours_and_is_ended_when_its_own_is_over(tmp_path, home):
+    log = home.state / "outrig/hooks.log"
+    config = HooksConfig(running=("sh", "-c", "echo begun; sleep 1000 & wait"), timeout=1.0)
+    store = SessionStore(home.sessions, heard=hooks.heard(config, os.environ))
+    started = time.monotonic()
+    records.done(store)
+    assert time.monotonic() - started < 20  # it does not wait for the 1000 s
+    assert "begun" in until(log)
+    deadline = time.monotonic() + 20
+    while "killed after 1.0 s" not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_command_that_is_missing_harms_nothing(home):
+    config = HooksConfig(planned=("/no/such/program",))
+    store = SessionStore(home.sessions, heard=hooks.heard(config, os.environ))
+    assert records.done(store).ended
+    assert "/no/such/program: No such file" in until(home.state / "outrig/hooks.log")
+
+
+def test_the_users_own_configuration(tmp_path, home, outrig):
+    out = tmp_path / "out"
+    (home.config / "outrig").mkdir(parents=True)
+    argv = json.dumps([sys.executable, "-c", KEEP, str(out)])
+    (home.config / "outrig/config.toml").write_text(f"[hooks]\ndiscarded = {argv}\n")
+    session = records.done(SessionStore(home.sessions))
+    outrig("discard", "-y", session.id).ok()
+    assert session.id in until(out)
+
+
+def test_a_repository_may_not_set_one(tmp_path, home, outrig):
+    config = outrig.cwd / ".agents/outrig/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[hooks]\nended = ["touch", "/tmp/pwned"]\n')
+    done = outrig("run", "--dry-run", "--", "true")
+    assert done.code == 125
+    assert "hooks.ended" in done.err
