@@ -169,15 +169,15 @@ def test_a_repositorys_mount_stays_in_the_repository(user):
 
     def mount(host: str) -> MountSpec:
         return MountSpec(
-            source=f"{work}/{host}", target="/a", writable=False, declared="x", within=str(work)
+            source=f"{code}/{host}", target="/a", writable=False, declared="x", within=str(code)
         )
 
     def real(spec: MountSpec) -> tuple[Mount, ...]:
         """The repository's own configuration made `sub` the workspace."""
-        sub = work / "sub"
+        sub = code / "sub"
         return resolve_mounts([spec], root=sub, target="/workspace", base=sub, home=user)
 
-    assert real(mount("data"))[0].source == f"{work}/data"
+    assert real(mount("data"))[0].source == f"{code}/data"
     with pytest.raises(MountError, match=r"a repository's mount leads to .*, outside of"):
         real(mount("keys"))
 
@@ -225,7 +225,7 @@ def test_the_nearest_mount_around_counts(user):
 def test_the_workspace_itself_may_lie_in_a_mount(user):
     other = [parse_volume(f"{user}/other:/src")]
     how = {"root": user / "code", "base": user / "code", "home": user}
-    with pytest.raises(MountError, match=r"the workspace: .*/other/work does not exist"):
-        resolve_mounts(other, target="/src/work", **how)
-    (user / "other/work").mkdir()
-    assert len(resolve_mounts(other, target="/src/work", **how)) == 1
+    with pytest.raises(MountError, match=r"the workspace: .*/other/code does not exist"):
+        resolve_mounts(other, target="/src/code", **how)
+    (user / "other/code").mkdir()
+    assert len(resolve_mounts(other, target="/src/code", **how)) == 1
