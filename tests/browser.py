@@ -71,6 +71,15 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def terminal(self) -> list[str]:
+        """The rows that the player of an exported page shows."""
+        shown: str = self.run(
+            "[...document.getElementById('screen').children].map(row => "
+            "[...row.children].filter(one => !one.classList.contains('cursor'))"
+            ".map(one => one.textContent).join('')).join('\\n')"
+        )
+        return shown.rstrip("\n").split("\n")
+
     def asked_for(self) -> list[str]:
         """What the page wanted to load, itself included."""
         sent = self._heard("Network.requestWillBeSent")

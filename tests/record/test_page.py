@@ -145,15 +145,6 @@ def opened(chromium: Browser, path: Path, page: str, place: str = "") -> None:
     chromium.open(f"file://{path}{place}")
 
 
-def screen(chromium: Browser) -> list[str]:
-    shown: str = chromium.run(
-        "[...document.getElementById('screen').children].map(row => "
-        "[...row.children].filter(one => !one.classList.contains('cursor'))"
-        ".map(one => one.textContent).join('')).join('\\n')"
-    )
-    return shown.rstrip("\n").split("\n")
-
-
 UNTIL = (
     "new Promise(done => {{ const look = () => {} ? done(true) : setTimeout(look, 10); look(); }})"
 )
@@ -184,7 +175,7 @@ def painted(tmp_path: Path) -> str:
 )
 def test_a_moment_of_the_recording(chromium, tmp_path, painted, place, rows):
     opened(chromium, tmp_path / "page.html", painted, place)
-    assert screen(chromium) == rows
+    assert chromium.terminal() == rows
     assert chromium.complaints() == []
 
 
@@ -208,7 +199,7 @@ def test_playing_seeking_and_pausing(chromium, tmp_path, painted):
     chromium.run("document.getElementById('speed').value = '16'")
     chromium.run("document.getElementById('play').click()")
     assert chromium.run("document.getElementById('play').textContent") == "Pause"
-    assert screen(chromium) == [""]
+    assert chromium.terminal() == [""]
     shown = "document.getElementById('screen').textContent.includes"
     assert chromium.run(UNTIL.format(f"{shown}('red')"))
     assert chromium.run(UNTIL.format(f"{shown}('done')"))
@@ -217,19 +208,19 @@ def test_playing_seeking_and_pausing(chromium, tmp_path, painted):
         "(() => { const seek = document.getElementById('seek'); seek.value = 1500;"
         "seek.dispatchEvent(new Event('input')); })()"
     )
-    assert screen(chromium) == ["$ vim \u6f22"]
+    assert chromium.terminal() == ["$ vim \u6f22"]
     chromium.run(
         "(() => { const line = document.getElementById('timeline');"
         "const box = line.getBoundingClientRect(), clientX = box.left + box.width * 0.6;"
         "line.dispatchEvent(new MouseEvent('click', {clientX})); })()"
     )
-    assert screen(chromium) == ["", "  red<b>&"]
+    assert chromium.terminal() == ["", "  red<b>&"]
     for key in ("ArrowLeft", "ArrowRight"):
         chromium.run(
             "document.body.dispatchEvent("
             f"new KeyboardEvent('keydown', {{key: '{key}', bubbles: true}}))"
         )
-    assert screen(chromium)[-1] == "done"
+    assert chromium.terminal()[-1] == "done"
     assert chromium.complaints() == []
 
 
