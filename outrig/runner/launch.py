@@ -268,6 +268,7 @@ class _Start:
                 platform=facts.platform,
                 engine_version=facts.version,
                 deadline=_deadline(self.order.plan.wall),
+                stdin_open=self.order.plan.stdin == "pipe" or None,  # until all of it was fed
             )
         )
 

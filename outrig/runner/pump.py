@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from outrig.core.control import decode_size
-from outrig.core.session import with_dropped
+from outrig.core.session import with_dropped, with_fields
 from outrig.errors import StoreError
 from outrig.runner.console import Resized
 
@@ -197,14 +197,24 @@ class Pump:
         except BrokenPipeError:
             self._feed.clear()
             self._stdin = False
+            self._note_input_done()
         if self._ending_input:
-            self._run.output.end_input()
+            self._finish_input()
 
     def _end_input(self) -> None:
         """After what was fed before it."""
         self._ending_input = True
         if not self._feed:
-            self._run.output.end_input()
+            self._finish_input()
+
+    def _finish_input(self) -> None:
+        self._run.output.end_input()
+        self._note_input_done()
+
+    def _note_input_done(self) -> None:
+        """From here on our death cuts nothing short."""
+        if self._run.held.session.fields.get("stdin_open"):
+            self._run.held.update(lambda session: with_fields(session, stdin_open=None))
 
     @property
     def unfed(self) -> bytes:

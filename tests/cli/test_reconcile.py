@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ SHORT = "echo one; read line; echo two; echo err >&2; head -c 40000 /dev/zero | 
 
 def killed(run: Run, *words: str, said: bytes, name: str = "stdout.log", **how: Any) -> str:
     """A session whose outrig was killed once it had said something; its id."""
-    process = run.start(*words, **how)
+    process = run.start(*words, **{"stdin": subprocess.DEVNULL, **how})
     run.until_said(said, name)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -93,6 +94,25 @@ def test_a_terminal_session(run, outrig, engine_client):
     outrig("ls").ok()
     assert run.log("terminal.log") == b"a\r\nb\r\n"
     assert run.record()["status"] == "completed"
+
+
+def test_an_input_that_was_cut_short_is_the_reason(run, outrig, engine_client):
+    session = killed(
+        run, "--", "sh", "-c", "echo a; cat; exit 4", said=b"a\n", stdin=subprocess.PIPE
+    )
+    until_ended(engine_client, session)
+    found = listed(run)
+    assert (found["status"], found["reason"], found["exit_code"]) == ("failed", "stdin-lost", 4)
+
+
+def test_an_input_that_was_fed_whole_is_none(run, outrig, engine_client):
+    script = "cat; echo a; sleep 1; exit 4"
+    with open("/etc/passwd", "rb") as words:
+        session = killed(run, "--", "sh", "-c", script, said=b"a\n", stdin=words)
+    until_ended(engine_client, session)
+    found = listed(run)
+    assert (found["status"], found["reason"], found["exit_code"]) == ("failed", "exit", 4)
+    assert "stdin_open" not in found
 
 
 def test_gone_without_a_trace(run, outrig, engine_client):
