@@ -14,7 +14,8 @@
 | none   | any other code                   | failed / exit              | as it is       |
 | any    | the container vanished           | lost / container-gone      | none           |
 
-A forwarded Ctrl-C is a tentative signal intent: it counts if the agent ends within the grace
+An intent that came after the agent's end has caused nothing and does not count. A forwarded
+Ctrl-C is a tentative signal intent: it counts if the agent ends within the grace
 period, whatever its code. OOMKilled alone may be a child's (tried: it is true with exit 0 too).
 The engine cannot tell an agent's own `exit 130` from a death by signal, so 129 to 192 all read
 `signal`.
@@ -73,7 +74,7 @@ def judge(intent: Intent | None, finding: Finding) -> Ending:
     if finding.code is None:
         return Ending(status="lost", reason="container-gone", exit_code=None)
     code = finding.code
-    if intent and intent.until and not _in_time(intent, finding):
+    if intent and not _counts(intent, finding):
         intent = None
     status, reason, exit_code = _intended(intent, code) if intent else _found(finding, code)
     return Ending(
@@ -84,9 +85,13 @@ def judge(intent: Intent | None, finding: Finding) -> Ending:
     )
 
 
-def _in_time(intent: Intent, finding: Finding) -> bool:
-    until = parse_time(intent.until)
-    return until is not None and finding.at is not None and finding.at <= until
+def _counts(intent: Intent, finding: Finding) -> bool:
+    """Whether it can have been the cause: not of an end before it, nor of one after its time."""
+    declared, until, end = parse_time(intent.at), parse_time(intent.until), finding.at
+    if end is None:
+        return until is None
+    too_early = declared is not None and end < declared
+    return not too_early and (until is None or end <= until)
 
 
 def never_started(reason: str, *, exit_code: int) -> Ending:

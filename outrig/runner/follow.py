@@ -119,7 +119,7 @@ def _finding(run: Launched, exit_: Exit | None) -> Finding:
         oom=exit_.oom,
         init_complaint=complaint,
         engine_died=exit_.engine_died,
-        at=parse_time(exit_.finished_at),
+        at=parse_time(exit_.finished_at) if exit_.started else None,
     )
 
 

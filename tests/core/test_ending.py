@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,26 @@ INT, TERM = (Intent(kind="signal", signal=number) for number in (2, 15))
 def test_each_row(intent, finding, status, reason, code):
     ending = judge(intent, Finding(**finding))
     assert (ending.status, ending.reason, ending.exit_code) == (status, reason, code)
+
+
+NOON = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
+BEFORE, AFTER = ((NOON + timedelta(seconds=seconds)).isoformat() for seconds in (-1, 1))
+
+
+@pytest.mark.parametrize(
+    ("intent", "at", "reason"),
+    [
+        (Intent(kind="stop", at=BEFORE), NOON, "stopped"),
+        (Intent(kind="stop", at=AFTER), NOON, "exit"),
+        (Intent(kind="stop", at=AFTER), None, "stopped"),
+        (Intent(kind="idle", at=BEFORE), NOON, "idle-timeout"),
+        (Intent(kind="signal", signal=2, at=BEFORE, until=AFTER), NOON, "interrupted"),
+        (Intent(kind="signal", signal=2, at=BEFORE, until=BEFORE), NOON, "exit"),
+        (Intent(kind="signal", signal=2, at=BEFORE, until=AFTER), None, "exit"),
+    ],
+)
+def test_an_intent_counts_only_for_what_it_can_have_caused(intent, at, reason):
+    assert judge(intent, Finding(code=3, at=at)).reason == reason
 
 
 def test_the_agents_own_code_is_kept_beside_ours():
