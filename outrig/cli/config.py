@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Show and check the configuration.",
     epilog="Start with: outrig config show --origin",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -175,3 +175,9 @@ def test_the_home_of_files_follows_xdg(outrig, home):
         "config", "show", "--origin", env={"XDG_CONFIG_HOME": str(Path(home.path, "elsewhere"))}
     ).ok()
     assert f"# {elsewhere}:1" in done.out
+
+
+def test_config_alone_is_misuse_in_two_lines(outrig):
+    done = outrig("config")
+    assert done.code == 2
+    assert done.err == "error: Missing command.\nhint: outrig config --help\n"
