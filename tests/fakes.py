@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen
+from outrig.core.frozen import replace
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
+from outrig.core.session import time_text
 from outrig.core.transcript import Said
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 
@@ -222,7 +225,8 @@ class FakeEngine:
         if not isinstance(self.script.ends, Exit):
             raise self.script.ends
         made.state = "exited"
-        return self.script.ends
+        now = time_text(datetime.now(UTC))  # whoever ended it, ended it before now
+        return replace(self.script.ends, finished_at=now)
 
     def exit(self, ref: Ref) -> Exit | None:
         made = self._found(ref)
