@@ -225,8 +225,7 @@ class FakeEngine:
         if not isinstance(self.script.ends, Exit):
             raise self.script.ends
         made.state = "exited"
-        now = time_text(datetime.now(UTC))  # whoever ended it, ended it before now
-        return replace(self.script.ends, finished_at=now)
+        return self._ended(self.script.ends)
 
     def exit(self, ref: Ref) -> Exit | None:
         made = self._found(ref)
@@ -234,7 +233,11 @@ class FakeEngine:
             return None
         if not isinstance(self.script.ends, Exit):
             raise self.script.ends
-        return self.script.ends
+        return self._ended(self.script.ends)
+
+    def _ended(self, ends: Exit) -> Exit:
+        """One that was told to end has ended just now."""
+        return replace(ends, finished_at=time_text(datetime.now(UTC))) if self.signals else ends
 
     def said(self, ref: Ref, *, tty: bool) -> Iterator[Said]:
         self._found(ref)
