@@ -186,7 +186,8 @@ def test_past_its_deadline_it_is_stopped(store, daemon, monkeypatch, ends_on, si
     session = left_running(store, deadline=time_text(datetime.now(UTC) - timedelta(hours=1)))
     daemon.add(store, session, "running")
     daemon.ends_on = ends_on
-    daemon.how = exited(143)
+    soon = datetime.now(UTC) + timedelta(seconds=30)  # after it was told to
+    daemon.how = replace(exited(143), finished_at=time_text(soon))
     put_right(store, daemon)
     assert daemon.signals == signals
     assert ends(store, session) == ("timeout", "wall-timeout", 124)
