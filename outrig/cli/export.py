@@ -65,6 +65,7 @@ def export(  # noqa: PLR0917 - one parameter per option, as typer wants them
             "export needs a file to write", hint="outrig export @last --cast FILE, or --html FILE"
         )
     found = opening.session(session, session_dir, session_root, global_config)
+    report.missing(found.session)
     if cast_file:
         with _opened(cast_file, force) as text:
             _write_cast(found, text, raw=raw)

@@ -75,6 +75,7 @@ def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
     if listing:
         output.text(_list(found))
         return 0
+    report.missing(found.session)
     asked = Asked(
         only=_files(stdout, stderr), since=_moment(since), tail=tail, follow=follow, raw=raw
     )

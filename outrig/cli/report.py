@@ -17,11 +17,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from outrig.core.terminal import safe
+from outrig.core.terminal import one_line, safe
 from outrig.errors import OutrigError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from outrig.core.session import Session
 
 PASSES_CODES_THROUGH = frozenset({"run", "attach", "wait", "exec", "shell", "rerun"})
 EXIT_INTERRUPTED = 130
@@ -70,6 +72,12 @@ def as_object(error: OutrigError) -> dict[str, str | None]:
 def notice(text: str) -> None:
     """Progress and notices: one line each, on stderr."""
     say_line(f"[outrig] {safe(text)}")
+
+
+def missing(session: Session) -> None:
+    """Say what the logs of a session lack, if they do."""
+    if session.missing:
+        notice(one_line(session.missing))
 
 
 def say_line(text: str) -> None:

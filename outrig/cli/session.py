@@ -78,6 +78,7 @@ def run(asked: Asked, result: Result) -> int:
     if not session.ended:
         return _told_detached(asked, session)
     result.hand_out(session.fields, kept=session.id)
+    report.missing(session)
     if asked.as_json:
         output.as_json(session.fields)
     elif os.isatty(2):

@@ -142,6 +142,13 @@ class Session:
         return sum(count for count in counts if isinstance(count, int))
 
     @property
+    def missing(self) -> str | None:
+        """What the logs lack of what the session said, in words."""
+        dropped = f"{self.dropped} bytes beyond limits.log-bytes" if self.dropped else ""
+        found = [words for words in (dropped, self.text("logs_incomplete")) if words]
+        return f"the logs are not whole: {'; '.join(found)}" if found else None
+
+    @property
     def log_bytes(self) -> int | None:
         """The bound on the logs; None in a record that has none."""
         limits = self.fields.get("limits")

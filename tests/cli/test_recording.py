@@ -38,6 +38,11 @@ def test_beyond_the_bound_the_agent_runs_on_and_the_record_says_how_much_is_miss
     assert hit["limit"] == "log_bytes"
     assert hit["dropped"] == 100_000 + len("oops\n") - KEPT
     assert hit["at"] <= run.record()["ended_at"]
+    words = f"the logs are not whole: {hit['dropped']} bytes beyond limits.log-bytes"
+    assert words in done.err
+    logs = run.outrig("logs").ok()
+    assert len(logs.stdout) == KEPT
+    assert words in logs.err
 
 
 def test_within_the_bound_nothing_is_said_of_it(run: Run):

@@ -188,6 +188,14 @@ def test_limits_hit_that_nobody_wrote(listed):
     assert Session({"schema": 1, "limits_hit": listed}).dropped == 0
 
 
+def test_what_the_logs_lack():
+    assert session().missing is None
+    dropped = with_dropped(session(), 10, at=records.NOON)
+    assert dropped.missing == "the logs are not whole: 10 bytes beyond limits.log-bytes"
+    both = with_fields(dropped, logs_incomplete="disk full")
+    assert both.missing == f"{dropped.missing}; disk full"
+
+
 @pytest.mark.parametrize(
     ("limits", "bound"),
     [({"log_bytes": 5}, 5), ({}, None), (None, None), ({"log_bytes": "5"}, None), ([], None)],
