@@ -18,7 +18,8 @@ import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.session import Session
-from outrig.errors import EngineUnreachableError, SessionBusyError
+from outrig.errors import EngineUnreachableError, OutrigError, SessionBusyError, StoreError
+from outrig.runner.eviction import evict
 from outrig.store import lock, removal
 from outrig.store.file import UnreadableError
 
@@ -61,10 +62,31 @@ class Discarder(NamedTuple):
         with _attended(doomed) as current:
             for engine, seen in self._containers(current):
                 engine.remove(seen.ref)
-            kept = _remove_files(current)
+            kept = self._remove(current)
             if current.store:
                 current.store.note("discarded", current.session or Session({"id": doomed.id}))
             return kept
+
+    def _remove(self, doomed: Doomed) -> Kept | None:
+        try:
+            return _remove_files(doomed)
+        except StoreError as refused:
+            if not isinstance(refused.__cause__, PermissionError) or not self._evicted(doomed):
+                raise
+        return _remove_files(doomed)
+
+    def _evicted(self, doomed: Doomed) -> bool:
+        """Whether what belongs to the session's own user was removed as that user."""
+        session = doomed.session
+        if session is None or not session.ours:
+            return False
+        try:
+            with contextlib.closing(self.connect(session.text("engine") or None)) as engine:
+                evict(engine, session, doomed.directory)
+        except OutrigError as error:
+            self.notice(f"{doomed.id}: no helper could remove them: {error.message}")
+            return False
+        return True
 
     def _containers(self, doomed: Doomed) -> Sequence[tuple[Engine, Seen]]:
         """The session's containers, once it is certain that they may go."""
@@ -116,6 +138,11 @@ def _attended(doomed: Doomed) -> Iterator[Doomed]:
     except SessionBusyError as error:
         raise SessionBusyError(
             f"session {doomed.id} is running", hint="end it first, then discard it"
+        ) from error
+    except PermissionError as error:
+        raise StoreError(
+            f"session {doomed.id} belongs to another user",
+            hint=f"sudo outrig discard --session-root {doomed.store.root} {doomed.id}",
         ) from error
     try:
         yield _again(doomed)

@@ -134,3 +134,14 @@ def test_a_finished_run_goes_whole(run, outrig):
     done = outrig("discard", "-y", session).ok()
     assert (done.out, done.err) == (f"{session}\n", "")
     assert run.sessions() == []
+
+
+@pytest.mark.docker
+def test_what_another_uid_made_in_its_home_goes_too(run, outrig):
+    """For a caller who is not root, by a helper container that runs as that uid."""
+    deep = "mkdir -p ~/a/b; touch ~/a/b/c; ln -s /etc ~/a/b/link; chmod 0 ~/a/b ~/a"
+    run("-u", "4242:4242", "--", "sh", "-c", deep).ok()
+    session = run.record()["id"]
+    done = outrig("discard", "-y", session).ok()
+    assert (done.out, done.err) == (f"{session}\n", "")
+    assert run.sessions() == []

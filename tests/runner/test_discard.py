@@ -6,11 +6,12 @@ import pytest
 
 from outrig.core.engine import Ref, Seen
 from outrig.core.session import with_resource
-from outrig.errors import EngineUnreachableError, SessionBusyError
+from outrig.errors import EngineUnreachableError, SessionBusyError, StoreError
 from outrig.runner.discard import Discarder, Doomed, doomed_by_id
-from outrig.store import finding, lock
+from outrig.store import finding, lock, tree
 from outrig.store.sessions import SessionStore
 from tests import records
+from tests.fakes import FakeEngine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -239,3 +240,68 @@ def test_what_counts_is_the_record_once_nobody_else_can_write_it(store):
     daemon = Daemon(container(store, held.id, "running"))
     with pytest.raises(SessionBusyError, match="still runs"):
         Discarder(connect=daemon.connect, notice=pytest.fail).discard(doomed)
+
+
+# ---------------------------------------------------------------- files of another uid
+
+
+def of_another_user(store: SessionStore) -> str:
+    """A session whose HOME holds what its caller may not remove."""
+    session = records.done(store, user="5555:5555", engine="unix:///e.sock").id
+    inner = store.directory(session) / "home/theirs"
+    inner.mkdir(parents=True)
+    (inner / "file").touch()
+    return session
+
+
+@pytest.fixture
+def refused_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The first tree that is to be removed belongs to another uid."""
+    asked: list[str] = []
+    really = tree.remove
+
+    def remove(name: str, above: int) -> None:
+        asked.append(name)
+        if len(asked) == 1:
+            raise PermissionError(13, "Permission denied", "home/theirs")
+        really(name, above)
+
+    monkeypatch.setattr(tree, "remove", remove)
+    return asked
+
+
+def test_what_belongs_to_the_session_s_user_is_removed_as_that_user(store, refused_once):
+    session = of_another_user(store)
+    engine = FakeEngine()
+    Discarder(connect=lambda _: engine, notice=print).discard(doomed_by_id(store, session))
+    (helper,) = engine.prepared
+    assert helper.user == "5555:5555"
+    assert helper.labels["org.outrig.role"] == "helper"
+    assert helper.network == "none"
+    assert [mount.source for mount in helper.mounts if mount.writable] == [
+        str(store.directory(session) / "home")
+    ]
+    assert len(engine.removed) == 1
+    assert store.ids() == []
+
+
+@pytest.mark.usefixtures("refused_once")
+def test_without_an_engine_the_refusal_stands_and_nothing_is_lost(store):
+    session = of_another_user(store)
+    notices: list[str] = []
+    discarder = Discarder(connect=Daemon(silent=True).connect, notice=notices.append)
+    with pytest.raises(StoreError, match="cannot remove all of"):
+        discarder.discard(doomed_by_id(store, session))
+    assert "no engine answers" in notices[0]
+    assert store.load(session).id == session
+
+
+@pytest.mark.usefixtures("refused_once")
+def test_a_home_that_is_a_link_is_not_emptied(store, tmp_path):
+    session = of_another_user(store)
+    (store.directory(session) / "home").rename(tmp_path / "elsewhere")
+    (store.directory(session) / "home").symlink_to(tmp_path / "elsewhere")
+    engine = FakeEngine()
+    Discarder(connect=lambda _: engine, notice=print).discard(doomed_by_id(store, session))
+    assert engine.prepared == []
+    assert (tmp_path / "elsewhere/theirs/file").exists()

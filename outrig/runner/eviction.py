@@ -1,0 +1,74 @@
+"""What a session's user made in its HOME is removed as that user, where the caller may not.
+
+A session can run as another uid than its caller (`-u`), and its files then belong to that uid. A
+helper container removes them: as that user, without a network or a capability, and with nothing
+mounted but that directory and the machine's /usr.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from outrig.core import naming
+from outrig.core.engine import Container, Mount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from outrig.core.session import Session
+    from outrig.engine import Engine
+
+HOME = "/evicted"
+# Silent, because nobody reads it. What is locked is unlocked first; links are not followed.
+REMOVE = f"exec >/dev/null 2>&1; chmod -R u+rwx {HOME}; find {HOME} -mindepth 1 -delete"
+
+_USER = re.compile(r"\d+:\d+", re.ASCII)
+_MEMORY = 1024**3  # bytes: a directory of a million files is held in memory
+_LOG_BYTES = 64 * 1024
+
+
+def evict(engine: Engine, session: Session, directory: Path) -> None:
+    """Empty the HOME of an ended session as far as its user may. Raises OutrigError."""
+    home = os.path.realpath(directory) + "/home"
+    user = session.text("user")
+    if not _USER.fullmatch(user) or not _is_directory(home):
+        return
+    attempt = os.urandom(8).hex()
+    image, mounts = engine.host_image(())
+    container = Container(
+        name=f"{naming.container_name(session.id)}-{attempt[:4]}",
+        labels=naming.labels(
+            session=session.id, root=session.text("root_id"), attempt=attempt, role="helper"
+        ),
+        image=image.id,
+        entrypoint=(),
+        command=("sh", "-c", REMOVE),
+        user=user,
+        working_dir="/",
+        mounts=(*mounts, Mount(source=home, target=HOME, writable=True)),
+        network="none",
+        memory=_MEMORY,
+        cpus=None,
+        pids=16,
+        log_bytes=_LOG_BYTES,
+        tty=False,
+        stdin=False,
+        keep_host_userns=engine.facts().userns_remap,
+    )
+    ref = engine.prepare(container, {"PATH": "/usr/bin:/bin"})
+    try:
+        with closing(engine.start(ref)):
+            engine.wait(ref)
+    finally:
+        engine.remove(ref)
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
