@@ -21,6 +21,7 @@ from outrig.core import cascade, description, environment, identity, naming
 from outrig.core.container import container_for
 from outrig.core.ending import EXIT_OWN_FAILURE, Intent, interrupted_early, never_started
 from outrig.core.frozen import frozen
+from outrig.core.mounts import inside
 from outrig.core.session import (
     ended,
     preparing,
@@ -30,7 +31,7 @@ from outrig.core.session import (
     with_resource,
     without_resource,
 )
-from outrig.errors import EngineError, EngineUnreachableError, OutrigError
+from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError
 from outrig.record.log import Recorder
 from outrig.runner import homes, image
 from outrig.runner.cancel import CancelledError
@@ -85,6 +86,7 @@ def launch(
     then, says the same.
     """
     _refuse_elsewhere(engine)
+    _refuse_socket(order, engine)
     held = _record(order, store, session_dir)
     with contextlib.ExitStack() as undo:
         undo.callback(held.close)
@@ -114,6 +116,19 @@ def _refuse_elsewhere(engine: Engine) -> None:
             f"the engine at {engine.endpoint} cannot mount the workspace: {locality.why}",
             hint="use an engine on this machine: outrig doctor",
         )
+
+
+def _refuse_socket(order: Order, engine: Engine) -> None:
+    """Nothing that is mounted holds the engine's own socket, wherever that is."""
+    scheme, _, path = engine.endpoint.partition("://")
+    if scheme != "unix":
+        return
+    for source in (order.plan.workspace.root, *(mount.source for mount in order.mounts)):
+        if inside(os.path.realpath(path), (source,)):
+            raise MountError(
+                f"{source} holds the engine's socket {path}: whoever has it has this machine",
+                hint="mount a directory that does not, or move the socket",
+            )
 
 
 def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held:

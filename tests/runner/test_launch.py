@@ -16,6 +16,7 @@ from outrig.errors import (
     EngineError,
     EngineUnreachableError,
     ImageMissingError,
+    MountError,
     OutrigError,
 )
 from outrig.runner.cancel import CancelledError
@@ -138,6 +139,19 @@ def test_the_session_is_attended_from_its_first_record_on(home: Home, engine):
 def test_an_engine_that_is_elsewhere(home: Home, engine):
     with pytest.raises(EngineError, match="cannot mount the workspace: a fake says so"):
         launched(home, engine(local=False))
+    assert not list(home.sessions.glob("2*"))
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_workspace_that_holds_the_engines_socket(home: Home, engine, linked):
+    made = engine()
+    socket = home.path / "work/engine.sock"
+    made.endpoint = f"unix://{socket}"
+    if linked:
+        (home.path / "elsewhere.sock").symlink_to(socket)
+        made.endpoint = f"unix://{home.path}/elsewhere.sock"
+    with pytest.raises(MountError, match="holds the engine's socket"):
+        launched(home, made)
     assert not list(home.sessions.glob("2*"))
 
 
