@@ -137,9 +137,17 @@ def _check_mount_point(mount: Mount, every: Iterable[Mount], declared: str) -> N
         except OSError:
             raise MountError(
                 f"{declared}: {place} does not exist, and the engine would make it as root",
-                hint=f"mkdir -p {place}, or mount elsewhere",
+                hint=f"{_making(mount, Path(outer.source), outer.target)}, or mount elsewhere",
             ) from None
         if stat.S_ISLNK(mode):
             raise MountError(f"{declared}: {place} is a symlink; it is not mounted over")
     if place.is_dir() != Path(mount.source).is_dir():
         raise MountError(f"{declared}: {mount.source} and {place} are not of one kind")
+
+
+def _making(mount: Mount, outer: Path, target: str) -> str:
+    """How the user makes the mount point."""
+    place = outer / Path(mount.target).relative_to(target)
+    if Path(mount.source).is_dir():
+        return f"mkdir -p {place}"
+    return f"mkdir -p {place.parent} && touch {place}"

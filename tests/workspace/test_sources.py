@@ -229,3 +229,16 @@ def test_the_workspace_itself_may_lie_in_a_mount(user):
         resolve_mounts(other, target="/src/code", **how)
     (user / "other/code").mkdir()
     assert len(resolve_mounts(other, target="/src/code", **how)) == 1
+
+
+@pytest.mark.parametrize(
+    ("volume", "command"),
+    [
+        ("{user}/other:/workspace/a/b", "mkdir -p {user}/code/a/b"),
+        ("{user}/.ssh/id:/workspace/a/b", "mkdir -p {user}/code/a && touch {user}/code/a/b"),
+    ],
+)
+def test_how_a_missing_mount_point_is_made_is_said(user, volume, command):
+    with pytest.raises(MountError, match="does not exist") as refused:
+        resolved(user, volume.format(user=user))
+    assert refused.value.hint == f"{command.format(user=user)}, or mount elsewhere"
