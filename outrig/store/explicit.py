@@ -51,9 +51,15 @@ def checked(wanted: Path, *, root: Path, writable: Iterable[Path] = ()) -> Path:
 
 
 def refuse_root(root: Path, writable: Iterable[Path]) -> None:
-    """Raise UsageError for a session root in a directory that the session may write."""
+    """Raise UsageError for a session root in a directory that the session may write, or around."""
     canonical = Path(os.path.realpath(root))
     for place in map(os.path.realpath, writable):
+        if Path(place).is_relative_to(canonical):
+            raise UsageError(
+                f"{place} lies in the session root {root}, and the session could write it: "
+                "records and logs belong to outrig alone",
+                hint="work in a copy elsewhere, or mount it read-only",
+            )
         if canonical.is_relative_to(place):
             raise UsageError(
                 f"the session root {root} lies in {place}, which the session may write: "

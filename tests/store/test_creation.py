@@ -176,9 +176,10 @@ def test_a_directory_in_or_around_the_session_root_is_refused(store, tmp_path):
     refuse(store, tmp_path, store.root.parent.parent)
 
 
-def test_a_session_root_that_the_session_may_write_is_refused(store, tmp_path):
+def test_a_session_root_that_the_session_may_write_or_part_of_it_is_refused(store, tmp_path):
     (tmp_path / "alias").symlink_to(store.root.parent)
-    for place in (store.root, store.root.parent, tmp_path / "alias"):
+    earlier = store.root / "20260501T134412-3f2a/home"
+    for place in (store.root, store.root.parent, tmp_path / "alias", earlier):
         before = tree(tmp_path, store.root.parent.parent)
         with pytest.raises(UsageError, match="the session root"):
             creation.create(
