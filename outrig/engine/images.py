@@ -20,12 +20,15 @@ OURS = "outrig/*"
 
 
 def inspect(wire: Wire, reference: str) -> Image | None:
-    answer = wire.call("GET", f"/images/{reference}/json")
-    if answer.status == NOT_FOUND:
+    """None too for what cannot name an image; in a path of the API it would mean another."""
+    if {"", ".", ".."}.intersection(reference.split("/")):
         return None
-    if not answer.fine:
-        raise refusal(answer, f"look at the image {reference}")
-    return read(answer.json(), reference)
+    answer = wire.call("GET", f"/images/{reference}/json")
+    if answer.fine:
+        return read(answer.json(), reference)
+    if answer.status == NOT_FOUND or "invalid reference format" in answer.message:
+        return None
+    raise refusal(answer, f"look at the image {reference}")
 
 
 def read(found: Mapping[str, Any], reference: str) -> Image:

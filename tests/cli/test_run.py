@@ -87,6 +87,16 @@ def test_an_image_that_is_not_there(run: Run):
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize(
+    "name", ["Upper/Case", "a b", "../../info", "x//y", "../containers/x", "x:y:z", "?a=b", "-x-"]
+)
+def test_what_cannot_name_an_image(run: Run, name):
+    done = run("--image", name, "true")
+    assert run.ending(done) == (125, "failed", "image-missing")
+    assert f"no image {name}" in done.err
+
+
+@pytest.mark.docker
 def test_a_build_that_fails(run: Run, engine_client, home: Home):
     (run.work / "Dockerfile").write_text(f"FROM {run.image}\nRUN exit 7\n")
     config = home.config / "outrig/config.toml"
