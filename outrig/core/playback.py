@@ -17,14 +17,16 @@ _HELD_AT_MOST = 4096  # characters of an unfinished sequence kept back for the n
 _LARGEST = 9999  # of a number in a sequence: nobody repeats a character a billion times for us
 _MOST_NUMBERS = 32
 
+# It begins with a set of characters, because the regex engine runs fast over everything else.
+# Backspace, tab, line ends and the return from another character set are not in it: they stay.
 _CONTROL = re.compile(
-    r"(?:\x1b\[|\x9b)(?:(?P<marker>[<-?]?)(?P<numbers>[0-9;:]*)(?P<between>[ -/]*)(?P<final>[@-~])"
+    r"[\x00-\x07\x0e\x10-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"(?:(?:(?<=\x1b)\[|(?<=\x9b))"
+    r"(?:(?P<marker>[<-?]?)(?P<numbers>[0-9;:]*)(?P<between>[ -/]*)(?P<final>[@-~])"
     r"|[0-?]*[ -/]*)"  # one that is cut short or malformed
-    r"|(?P<title>(?:\x1b\]|\x9d)[^\x07\x18\x1a\x1b\x9c]*[\x07\x18\x1a\x9c]?)"
-    r"|(?P<string>(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x18\x1a\x1b\x9c]*[\x18\x1a\x9c]?)"
-    r"|\x1b(?P<escape>[ -/]*[0-~])?"
-    r"|(?P<kept>[\x08-\x0f])"
-    r"|[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"|(?P<title>(?:(?<=\x1b)\]|(?<=\x9d))[^\x07\x18\x1a\x1b\x9c]*[\x07\x18\x1a\x9c]?)"
+    r"|(?P<string>(?:(?<=\x1b)[PX^_]|(?<=[\x90\x98\x9e\x9f]))[^\x18\x1a\x1b\x9c]*[\x18\x1a\x9c]?)"
+    r"|(?<=\x1b)(?P<escape>[ -/]*[0-~]))?"
 )
 # A sequence that the end of a chunk may have cut in two. Strings are not held, but swallowed.
 _UNFINISHED = re.compile(r"(?:\x1b[ -/]*|(?:\x1b\[|\x9b)[0-?]*[ -/]*)\Z")
@@ -95,8 +97,9 @@ class Playback:
 
     # ------------------------------------------------------------------ one control
     def _keep(self, found: re.Match[str]) -> str:
-        if found["kept"]:
-            return self._control(found["kept"])
+        if found[0] == "\x0e":
+            self._undo["charset"] = "\x0f\x1b(B"
+            return found[0]
         if found["final"]:
             return self._sequence(
                 found["marker"], found["numbers"], found["between"], found["final"]
@@ -104,14 +107,9 @@ class Playback:
         if found["escape"]:
             return self._escape(found["escape"])
         for kind in ("title", "string"):
-            if found[kind] and found.end() == len(found.string):
-                self._swallowing = None if _STRING_END[kind].search(found[kind], 1) else kind
+            if found[kind] is not None and found.end() == len(found.string):
+                self._swallowing = None if _STRING_END[kind].search(found[kind]) else kind
         return ""
-
-    def _control(self, character: str) -> str:
-        if character == "\x0e":
-            self._undo["charset"] = "\x0f\x1b(B"
-        return character
 
     def _escape(self, word: str) -> str:
         if word == "c":
