@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen
 from outrig.core.frozen import replace
+from outrig.core.moment import time_text
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
-from outrig.core.session import time_text
 from outrig.core.transcript import Said
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 

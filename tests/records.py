@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.ending import Ending
-from outrig.core.session import Session, ended, preparing, running, time_text, with_fields
+from outrig.core.moment import time_text
+from outrig.core.session import Session, ended, preparing, running, with_fields
 from outrig.record.log import Recorder
 from outrig.store.creation import Held, create
 

@@ -48,6 +48,6 @@ def _line(event: Mapping[str, Any]) -> str:
     """With its time as people read it here."""
     from outrig.core import events
     from outrig.core.listing import moment
-    from outrig.core.session import parse_time
+    from outrig.core.moment import parse_time
 
     return events.line({**event, "at": moment(parse_time(event.get("at")), None)})

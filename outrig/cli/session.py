@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from outrig.cli.result import Result
     from outrig.core.plan import Request
     from outrig.core.session import Session
-    from outrig.runner.launch import Launched
+    from outrig.runner.launched import Launched
     from outrig.runner.order import Order, Sources
 
 _VOLUME = re.compile(r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from outrig.cli import opening, output
 from outrig.cli.opening import AsJson, GlobalConfig, SessionDir, SessionQuery, SessionRoot
 from outrig.core.listing import moment, span, status
-from outrig.core.session import parse_time
+from outrig.core.moment import parse_time
 from outrig.core.table import table
 from outrig.core.terminal import one_line, safe
 

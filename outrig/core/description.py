@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from outrig.core import identity
-from outrig.core.session import SCHEMA, Session, time_text
+from outrig.core.moment import time_text
+from outrig.core.session import SCHEMA, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core.frozen import frozen
-from outrig.core.session import parse_time
+from outrig.core.moment import parse_time
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outrig.core.session import time_text
+from outrig.core.moment import time_text
 from outrig.core.terminal import one_line
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Literal
 
 from outrig.core.ending import EXIT_OWN_FAILURE, Ending, interrupted_early, judge, never_started
 from outrig.core.frozen import frozen, replace
-from outrig.core.session import parse_time
+from outrig.core.moment import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

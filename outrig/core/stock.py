@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from outrig.core.frozen import as_dict, frozen
-from outrig.core.session import parse_time
+from outrig.core.moment import parse_time
 from outrig.core.terminal import one_line
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from outrig.core.ending import ENGINE_DEATH_CODES
 from outrig.core.frozen import replace
-from outrig.core.session import parse_time
+from outrig.core.moment import parse_time
 from outrig.engine.container import read_exit
 from outrig.engine.facts import incarnation, started
 from outrig.engine.failure import refusal

@@ -24,7 +24,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from outrig.core.session import time_text
+from outrig.core.moment import time_text
 from outrig.errors import StoreError
 
 if TYPE_CHECKING:

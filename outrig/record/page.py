@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outrig.core.activity import Activity
 from outrig.core.listing import moment, span, title
-from outrig.core.session import parse_time
+from outrig.core.moment import parse_time
 from outrig.core.terminal import Sanitizer, one_line, safe
 from outrig.record.cast import Recording
 from outrig.record.film import film

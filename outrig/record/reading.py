@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from outrig.core.session import parse_time
+from outrig.core.moment import parse_time
 from outrig.record.log import FILES, TIMING
 
 if TYPE_CHECKING:

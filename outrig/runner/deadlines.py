@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from outrig.core.ending import Intent
 from outrig.core.frozen import replace
-from outrig.core.session import time_text
+from outrig.core.moment import time_text
 from outrig.store import intents
 
 if TYPE_CHECKING:
-    from outrig.runner.launch import Launched
+    from outrig.runner.launched import Launched
 
 LOOK_SECONDS = 10.0  # between two questions how busy it is, at most
 IDLING = 0.01  # of one processor

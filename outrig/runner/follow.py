@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.ending import Finding, judge
-from outrig.core.session import ended, parse_time, with_fields, without_resource
+from outrig.core.moment import parse_time
+from outrig.core.session import ended, with_fields, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
 from outrig.runner.console import Detached, Signalled
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from outrig.core.engine import Exit
     from outrig.core.session import Session
     from outrig.runner.console import Console
-    from outrig.runner.launch import Launched
+    from outrig.runner.launched import Launched
 
 COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
 

@@ -21,12 +21,12 @@ from outrig.core import cascade, description, environment, identity, naming
 from outrig.core.container import container_for
 from outrig.core.ending import EXIT_OWN_FAILURE, Intent, interrupted_early, never_started
 from outrig.core.frozen import frozen
+from outrig.core.moment import time_text
 from outrig.core.mounts import inside
 from outrig.core.session import (
     ended,
     preparing,
     running,
-    time_text,
     with_fields,
     with_resource,
     without_resource,
@@ -35,6 +35,7 @@ from outrig.errors import EngineError, EngineUnreachableError, MountError, Outri
 from outrig.record.log import Recorder
 from outrig.runner import homes, image
 from outrig.runner.cancel import CancelledError
+from outrig.runner.launched import Launched
 from outrig.store import creation, file, places, toml
 
 if TYPE_CHECKING:
@@ -44,31 +45,12 @@ if TYPE_CHECKING:
     from outrig.core.engine import Container, Facts, Ref
     from outrig.core.identity import Identity
     from outrig.core.session import Session
-    from outrig.engine import Attached, Engine
+    from outrig.engine import Engine
     from outrig.runner.cancel import Cancel
     from outrig.runner.image import Ready
     from outrig.runner.order import Order
     from outrig.store.creation import Held
     from outrig.store.sessions import SessionStore
-
-
-@frozen
-class Launched:
-    """A started session, to be followed to its end. `wall` and `grace` are seconds."""
-
-    engine: Engine
-    held: Held
-    ref: Ref
-    attempt: str
-    tty: bool
-    stdin: bool
-    output: Attached
-    recorder: Recorder
-    begun: float  # when it started, by time.monotonic()
-    wall: float | None
-    idle: float | None
-    grace: float
-    control: Path  # the directory of its control socket
 
 
 def launch(

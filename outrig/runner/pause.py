@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from outrig.core.session import parse_time, time_text, with_fields
+from outrig.core.moment import parse_time, time_text
+from outrig.core.session import with_fields
 from outrig.errors import OutrigError, StoreError
 from outrig.runner import reach
 

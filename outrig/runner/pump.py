@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from outrig.core.engine import Stream
     from outrig.runner.console import Console, Event, Outlet
     from outrig.runner.control import Control
-    from outrig.runner.launch import Launched
+    from outrig.runner.launched import Launched
 
 ENOUGH = 256 * 1024  # bytes of input that wait for the session; more is left where it is
 

@@ -14,16 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core import reconcile
 from outrig.core.ending import Ending, Finding, Intent
+from outrig.core.moment import parse_time, time_text
 from outrig.core.reconcile import Standing
-from outrig.core.session import (
-    ended,
-    parse_time,
-    preparing,
-    running,
-    time_text,
-    with_dropped,
-    with_fields,
-)
+from outrig.core.session import ended, preparing, running, with_dropped, with_fields
 from outrig.engine.failure import init_complaint
 from outrig.errors import (
     ContainerGoneError,

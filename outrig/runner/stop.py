@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core.ending import Intent
-from outrig.core.session import time_text
+from outrig.core.moment import time_text
 from outrig.errors import ContainerGoneError, EngineError, OutrigError, SessionNotRunningError
 from outrig.runner import pause, reach
 from outrig.runner.settle import settle

@@ -21,7 +21,7 @@ from outrig.record.log import Recorder
 from outrig.runner import hooks
 from outrig.runner.console import Silent
 from outrig.runner.follow import follow
-from outrig.runner.launch import Launched
+from outrig.runner.launched import Launched
 from outrig.store import places
 from outrig.store.creation import Held
 from outrig.store.lock import Attendance

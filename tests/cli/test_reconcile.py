@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from outrig.core.session import time_text, with_fields
+from outrig.core.moment import time_text
+from outrig.core.session import with_fields
 from outrig.store.sessions import SessionStore
 from tests.cli.conftest import until
 from tests.conftest import leftovers

@@ -6,7 +6,8 @@ import pytest
 
 from outrig.core.clean import Wish, old, strays, unused
 from outrig.core.engine import Ref, Seen
-from outrig.core.session import Session, time_text
+from outrig.core.moment import time_text
+from outrig.core.session import Session
 from outrig.core.stock import Stocked
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)

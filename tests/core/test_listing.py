@@ -5,7 +5,8 @@ from datetime import UTC, timedelta
 import pytest
 
 from outrig.core.listing import Wanted, row, select, span, status, title
-from outrig.core.session import Session, time_text
+from outrig.core.moment import time_text
+from outrig.core.session import Session
 from tests import records
 
 ID = "20260501T120000-3f2a"

@@ -7,8 +7,9 @@ import pytest
 
 from outrig.core.ending import Finding, Intent
 from outrig.core.engine import Ref, Seen
+from outrig.core.moment import time_text
 from outrig.core.reconcile import Standing, aborted, asks, ending, is_overdue, repairs
-from outrig.core.session import Session, time_text
+from outrig.core.session import Session
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 PAST, FUTURE = (time_text(NOW + timedelta(minutes=step)) for step in (-1, 1))

@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 
 from outrig.core import session as sessions
 from outrig.core.ending import Ending
-from outrig.core.session import (
-    Session,
-    ended,
-    parse_time,
-    time_text,
-    with_dropped,
-    with_fields,
-    with_limit_hit,
-)
+from outrig.core.moment import parse_time, time_text
+from outrig.core.session import Session, ended, with_dropped, with_fields, with_limit_hit
 from outrig.errors import StoreError
 from tests import records
 

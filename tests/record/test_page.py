@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outrig.core.session import Session, time_text
+from outrig.core.moment import time_text
+from outrig.core.session import Session
 from outrig.record import page as pages
 from outrig.record.log import Recorder
 from tests import records

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from outrig.core.layer import flag_layer
 from outrig.core.plan import Request, Terminal
 from outrig.runner.cancel import Never
-from outrig.runner.launch import Launched, launch
+from outrig.runner.launch import launch
 from outrig.runner.order import Order, Sources, draw_up
 from outrig.store.sessions import SessionStore
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from outrig.runner.cancel import Cancel
+    from outrig.runner.launched import Launched
     from tests.conftest import Home
     from tests.fakes import FakeEngine
 

@@ -12,8 +12,8 @@ import pytest
 
 from outrig.core.ending import Intent
 from outrig.core.engine import Exit
+from outrig.core.moment import time_text
 from outrig.core.plan import Request
-from outrig.core.session import time_text
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 from outrig.runner.console import Event, Signalled, Silent
 from outrig.runner.follow import follow

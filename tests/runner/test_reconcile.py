@@ -9,7 +9,8 @@ import pytest
 from outrig.core.ending import Intent
 from outrig.core.engine import Exit, Ref, Seen
 from outrig.core.frozen import replace
-from outrig.core.session import Session, preparing, time_text, with_fields, with_resource
+from outrig.core.moment import time_text
+from outrig.core.session import Session, preparing, with_fields, with_resource
 from outrig.core.transcript import Said
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 from outrig.runner import reconcile

@@ -1,0 +1,34 @@
+"""Launched: a started session, as whoever follows it holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from outrig.core.frozen import frozen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from outrig.core.engine import Ref
+    from outrig.engine import Attached, Engine
+    from outrig.record.log import Recorder
+    from outrig.store.creation import Held
+
+
+@frozen
+class Launched:
+    """A started session, to be followed to its end. `wall` and `grace` are seconds."""
+
+    engine: Engine
+    held: Held
+    ref: Ref
+    attempt: str
+    tty: bool
+    stdin: bool
+    output: Attached
+    recorder: Recorder
+    begun: float  # when it started, by time.monotonic()
+    wall: float | None
+    idle: float | None
+    grace: float
+    control: Path  # the directory of its control socket
