@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from outrig.runner.cancel import Cancel
     from outrig.runner.launched import Launched
-        from tests.conftest import Home
+    from tests.conftest import Home
     from tests.fakes import FakeEngine
 
 FAKE = Request(words=("true",), image="fake:1")
