@@ -67,18 +67,3 @@ def test_the_overview_says_of_each_command_what_its_own_help_says():
         assert group.typer_instance
         own[group.name] = group.typer_instance.info.help
     assert short == own == {door.name: door.summary for door in DOORS}
-
-
-@pytest.mark.parametrize(("command", "code"), [("run", 125), ("ls", 1)])
-def test_a_mistake_of_ours_is_not_taken_for_the_agent_s(command, code):
-    broken = (
-        "import sys, outrig.cli.main as m, outrig.cli.entry as e\n"
-        "def main(argv): raise RuntimeError('oops')\n"
-        f"m.main, sys.argv = main, ['outrig', {command!r}, 'true']\n"
-        "e.entry()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", broken], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == code
-    assert "RuntimeError: oops" in done.stderr
