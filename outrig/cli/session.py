@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from outrig.cli import output, report
 from outrig.cli.console import TerminalConsole, terminal
 from outrig.core import description, detach, naming
-from outrig.core.ending import EXIT_OWN_FAILURE
+from outrig.core.ending import EXIT_NOT_FOUND, EXIT_OWN_FAILURE
 from outrig.core.frozen import frozen
 from outrig.core.listing import span
+from outrig.core.terminal import one_line
 from outrig.engine import connect
 from outrig.errors import OutrigError, UsageError
 from outrig.runner import hooks
@@ -79,11 +80,19 @@ def run(asked: Asked, result: Result) -> int:
         return _told_detached(asked, session)
     result.hand_out(session.fields, kept=session.id)
     report.missing(session)
+    if session.reason == "start-failed":
+        report.say_line(one_line(_why_not_started(session)))
     if asked.as_json:
         output.as_json(session.fields)
     elif os.isatty(2):
         report.notice(_last_words(session))
     return EXIT_OWN_FAILURE if session.exit_code is None else session.exit_code
+
+
+def _why_not_started(session: Session) -> str:
+    """What init meant by the complaint that the session's own stderr ends with."""
+    why = "does not exist" if session.exit_code == EXIT_NOT_FOUND else "cannot be executed"
+    return f'error: "{session.command[0]}" {why} in image {session.image}'
 
 
 def _told_detached(asked: Asked, session: Session) -> int:

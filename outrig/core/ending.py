@@ -35,6 +35,7 @@ IntentKind = Literal["stop", "kill", "signal", "wall", "idle"]
 
 EXIT_TIMEOUT = 124
 EXIT_OWN_FAILURE = 125
+EXIT_NOT_FOUND = 127
 KILLED = 137
 ENGINE_DEATH_CODES = (KILLED, 143, 255)
 

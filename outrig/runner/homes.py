@@ -94,13 +94,15 @@ def _make_mount_point(home: Path, inside: str, target: Path, source: Path) -> No
 def _hand_over(home: Path, who: Identity) -> None:
     """HOME belongs to the session's user, or is open to it where we may not give it away.
 
-    Opening it exposes nothing: the directory above is 0700 and ours.
+    Opening it exposes nothing: the directory above is ours, and closed to everybody else first (an
+    explicit --session-dir may have been open).
     """
     everything = [home, *home.rglob("*")]
     if os.geteuid() == 0:
         for path in everything:
             os.chown(path, who.uid, who.gid, follow_symlinks=False)
     elif who.uid != os.geteuid():
+        home.parent.chmod(0o700)
         for path in everything:
             path.chmod(0o777 if path.is_dir() else 0o666)
 

@@ -65,6 +65,8 @@ def test_what_cannot_be_executed(run: Run, command, code):
     (run.work / "plain").write_text("no program")
     done = run(command)
     assert run.ending(done) == (code, "failed", "start-failed")
+    why = "does not exist" if code == 127 else "cannot be executed"
+    assert f'error: "{command}" {why} in image' in done.err
     assert "agent_exit_code" not in run.record()
     assert run.record()["resources"] == []
 

@@ -102,6 +102,7 @@ def test_home_and_all_in_it_belong_to_the_sessions_user(home: Home, held):
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root gives files away instead")
 def test_home_is_open_to_a_user_we_cannot_become(home: Home, held):
+    held.directory.chmod(0o755)  # as an explicit --session-dir may be
     furnished(home, held, OTHER, request=ASK, config=BOT)
     top = held.directory / "home"
     assert stat.S_IMODE(top.stat().st_mode) == 0o777
