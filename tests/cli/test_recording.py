@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Run
+    from tests.conftest import Home
 
 pytestmark = pytest.mark.docker
 
@@ -108,9 +109,10 @@ def without_end(rows: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def pane(run: Run) -> Iterator[Callable[[], Pane]]:
+def pane(run: Run, home: Home) -> Iterator[Callable[[], Pane]]:
     made: list[Pane] = []
-    environment = run.outrig.environment({**run.env, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"})
+    own = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TMUX_TMPDIR": str(home.run)}
+    environment = run.outrig.environment({**run.env, **own})
     environment.pop("TMUX", None)
 
     def make() -> Pane:
