@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -50,6 +51,13 @@ GATES = {
     "docker": ("--docker", "run the tests that need a live engine"),
     "slow": ("--slow", "run what takes too long for every day"),
 }
+
+
+def pytest_configure() -> None:
+    """Whoever starts the tests may ignore signals (nohup, &), and their programs then would too."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _COLOUR_LAST = re.compile(r"(?:\x1b\[[0-9;:]*m)+\Z")
+_LOOK = 0.5  # seconds between two looks whether it is over
 _KEYS = 1024  # bytes read from the keyboard at once
 
 
@@ -45,11 +46,12 @@ class Player:
         self._undo = contextlib.ExitStack()
         self._late = 0.0  # seconds that pauses have added
         self._last = "\n"
+        self._code: int | None = None  # a signal has said that it is over
 
     def __enter__(self) -> Self:
         for number in ENDING:
             if signal.getsignal(number) != signal.SIG_IGN:
-                self._undo.callback(signal.signal, number, signal.signal(number, _end))
+                self._undo.callback(signal.signal, number, signal.signal(number, self._end))
         if self._keyboard:
             self._hush()
         self._undo.callback(self._put_back)
@@ -89,10 +91,17 @@ class Player:
 
     def _wait(self, start: float, moment: float) -> None:
         while (left := start + self._late + moment - time.monotonic()) > 0:
+            if self._code is not None:
+                raise EndedError(self._code)
             if not self._keyboard:
-                time.sleep(left)
-            elif select.select([0], [], [], left)[0]:
+                time.sleep(min(left, _LOOK))
+            elif select.select([0], [], [], min(left, _LOOK))[0]:
                 self._react(os.read(0, _KEYS))
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        """At once; and kept, for Python drops what is raised while it happens to free something."""
+        self._code = 128 + number
+        raise EndedError(self._code)
 
     def _react(self, keys: bytes) -> None:
         if not keys or b"q" in keys:
@@ -112,10 +121,6 @@ def _is_ours(descriptor: int) -> bool:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except OSError:
         return False
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    raise EndedError(128 + number)
 
 
 def _write(text: str) -> None:

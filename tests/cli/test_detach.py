@@ -31,14 +31,6 @@ def followed_to_the_end(run: Run):
     until(lambda: not any(map(supervisors, names)), "the supervisors to end")
 
 
-@pytest.fixture(autouse=True)
-def hung_up_as_by_a_terminal():
-    """Whoever runs the tests may ignore HUP (nohup), and outrig would then ignore it as well."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 def supervisors(session: str) -> list[int]:
     """The processes that hold the attend lock of a session."""
     found = []
