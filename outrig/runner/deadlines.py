@@ -7,8 +7,9 @@
 | HUP that cannot detach                | TERM, grace, KILL   | another signal: KILL at once      |
 | limits.wall, limits.idle              | TERM, grace, KILL   |                                   |
 
-An INT that was only forwarded is a tentative intent: it counts if the agent ends within the grace
-period. All is on disk before the signal is sent, so the truth survives our own death.
+The clocks of both limits stand still while a session is paused. An INT that was only forwarded is
+a tentative intent: it counts if the agent ends within the grace period. All is on disk before the
+signal is sent, so the truth survives our own death.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from outrig.core.ending import Intent
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
+from outrig.runner.pause import is_paused, paused_seconds
 from outrig.store import intents
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ class Idle:
         if now < self.due:
             return False
         used = self._run.engine.cpu_seconds(self._run.ref)
-        if used - self._used > (now - self._asked) * IDLING:
+        paused = is_paused(self._run.held.store.load(self._run.held.id))
+        if paused or used - self._used > (now - self._asked) * IDLING:
             self._busy = now
         self._busy = max(self._busy, heard)
         self._used, self._asked, self.due = used, now, now + self._pause
@@ -83,12 +86,19 @@ class Deadlines:
         if self._idle and not self.ending and self._idle.over(heard, now):
             self.end(Intent(kind="idle"))
         if self._wall is not None and now >= self._wall:
-            self._wall = None
-            if not self.ending:
+            self._wall = self._extended(now)
+            if self._wall is None and not self.ending:
                 self.end(Intent(kind="wall"))
         if self._kill is not None and now >= self._kill:
             self._run.engine.signal(self._run.ref, "KILL")
             self._kill = now + self._run.grace + 1
+
+    def _extended(self, now: float) -> float | None:
+        """The wall clock stands still while the session does; None when its time is over."""
+        assert self._run.wall is not None
+        session = self._run.held.store.load(self._run.held.id)
+        due = self._run.begun + self._run.wall + paused_seconds(session, datetime.now(UTC))
+        return max(due, now + LOOK_SECONDS / 10) if due > now or is_paused(session) else None
 
     def signalled(self, number: int) -> None:
         """Outrig got a signal that shall end the session."""
@@ -107,6 +117,8 @@ class Deadlines:
         """Ask the agent to end; KILL follows when the grace is over."""
         self._declare(intent)
         self._kill = time.monotonic() + self._run.grace
+        if is_paused(self._run.held.store.load(self._run.held.id)):
+            self._run.engine.unpause(self._run.ref)  # what stands still hears no signal
         self._run.engine.signal(self._run.ref, "TERM")
 
     def _declare(self, intent: Intent) -> None:

@@ -47,6 +47,14 @@ def is_paused(session: Session) -> bool:
     return bool(session.text("paused_at")) and not session.ended
 
 
+def paused_seconds(session: Session, now: datetime) -> float:
+    """How long it has stood still in all."""
+    earlier = session.fields.get("paused_seconds")
+    since = parse_time(session.fields.get("paused_at"))
+    running = max(0.0, (now - since).total_seconds()) if since else 0.0
+    return running + (float(earlier) if isinstance(earlier, int | float) else 0.0)
+
+
 def _paused(session: Session, moment: str) -> Session:
     if session.ended or is_paused(session):
         return session
@@ -57,10 +65,8 @@ def _going_on(session: Session, now: datetime) -> Session:
     since = parse_time(session.fields.get("paused_at"))
     if session.ended or since is None:
         return session
-    before = session.fields.get("paused_seconds")
-    earlier = float(before) if isinstance(before, int | float) else 0.0
-    seconds = earlier + max(0.0, (now - since).total_seconds())
-    return with_fields(session, paused_at=None, paused_seconds=round(seconds, 3))
+    seconds = round(paused_seconds(session, now), 3)
+    return with_fields(session, paused_at=None, paused_seconds=seconds)
 
 
 def _update(found: Found, change: Callable[[Session], Session]) -> Session:
