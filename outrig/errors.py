@@ -33,6 +33,12 @@ class OutrigError(Exception):
         self.record: Mapping[str, Any] | None = None  # of the session that this failure ended
 
 
+def reason(error: OSError) -> str:
+    """What the system said, and of which file, if it said."""
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror}{where}"
+
+
 class UsageError(OutrigError):
     """The command line asks for something that makes no sense."""
 

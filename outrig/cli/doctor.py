@@ -27,7 +27,8 @@ def doctor(
         bool, typer.Option("--json", help="Print the checks as a JSON array.")
     ] = False,
     session_root: Annotated[
-        Path | None, typer.Option("--session-root", help="Where sessions are listed.")
+        Path | None,
+        typer.Option("--session-root", readable=False, help="Where sessions are listed."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="Use this file in place of the repository's.")

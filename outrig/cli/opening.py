@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionRoot = Annotated[
-    Path | None, typer.Option("--session-root", help="Where sessions are listed.")
+    Path | None, typer.Option("--session-root", readable=False, help="Where sessions are listed.")
 ]
 SessionDir = Annotated[
     Path | None,

@@ -117,7 +117,8 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
         Path | None, typer.Option("--session-dir", help="Keep the session in this empty directory.")
     ] = None,
     session_root: Annotated[
-        Path | None, typer.Option("--session-root", help="Where sessions are listed.")
+        Path | None,
+        typer.Option("--session-root", readable=False, help="Where sessions are listed."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="Use this file in place of the repository's.")

@@ -25,7 +25,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from outrig.core.moment import time_text
-from outrig.errors import StoreError
+from outrig.errors import StoreError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,4 +169,4 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def _refused(error: OSError) -> StoreError:
-    return StoreError(f"cannot write the session's logs: {error.strerror}: {error.filename}")
+    return StoreError(f"cannot write the session's logs: {reason(error)}")

@@ -15,6 +15,7 @@ We attend it ourselves from the first look to the last step, so nobody can take 
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.session import Session
@@ -51,6 +52,12 @@ class Discarder(NamedTuple):
 
     def check(self, doomed: Doomed) -> None:
         """Raise what discard() would raise before it removes anything."""
+        root = doomed.store.root if doomed.store else None
+        if root and not os.access(root, os.W_OK):
+            raise StoreError(
+                f"the session root {root} may not be written by you, so {doomed.id} stays listed",
+                hint=f"chmod u+w {root}, if it is yours",
+            )
         with _attended(doomed) as current:
             self._containers(current)
 

@@ -76,15 +76,15 @@ def launch(
             run = _Start(order, engine, held, undo, cancel, show, os.urandom(8).hex()).go()
         except OutrigError as error:
             reason = error.reason or "start-failed"
-            _end(held, undo, never_started(reason, exit_code=error.run_exit_code))
+            _end(order, held, undo, never_started(reason, exit_code=error.run_exit_code))
             error.record = held.session.fields
             raise
         except CancelledError as stop:
-            _end(held, undo, interrupted_early(Intent(kind="signal", signal=stop.number)))
+            _end(order, held, undo, interrupted_early(Intent(kind="signal", signal=stop.number)))
             stop.record = held.session.fields
             raise
         except BaseException:
-            _end(held, undo, never_started("start-failed", exit_code=EXIT_OWN_FAILURE))
+            _end(order, held, undo, never_started("start-failed", exit_code=EXIT_OWN_FAILURE))
             raise
         undo.pop_all()
     return run
@@ -136,12 +136,20 @@ def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held
     )
 
 
-def _end(held: Held, undo: contextlib.ExitStack, ending: Ending) -> None:
+def _end(order: Order, held: Held, undo: contextlib.ExitStack, ending: Ending) -> None:
     """The record says what happened, then everything that was made goes."""
     try:
         held.update(lambda session: ended(session, ending, at=datetime.now(UTC)))
+        if not (held.directory / places.CONFIG).exists():
+            with contextlib.suppress(OSError):  # what failed first is what the user must hear of
+                _keep_config(held, order)
     finally:
         undo.close()
+
+
+def _keep_config(held: Held, order: Order) -> None:
+    text = toml.text(cascade.as_table(order.config))
+    file.replace(f"{held.directory}/{places.CONFIG}", text.encode("utf-8", "backslashreplace"))
 
 
 def _deadline(wall: float | None) -> str | None:
@@ -292,7 +300,4 @@ class _Start:
         """What can wait until the engine is busy starting, which takes it 200 ms."""
         import outrig.runner.follow  # noqa: F401, PLC0415 - what comes next
 
-        text = toml.text(cascade.as_table(self.order.config))
-        file.replace(
-            f"{self.held.directory}/{places.CONFIG}", text.encode("utf-8", "backslashreplace")
-        )
+        _keep_config(self.held, self.order)

@@ -24,6 +24,7 @@ from outrig.errors import (
     OutrigError,
     SessionBusyError,
     StoreError,
+    reason,
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
@@ -149,7 +150,7 @@ class _Hands:
             except OutrigError as error:
                 self.failed[before.id] = error
             except OSError as error:
-                self.failed[before.id] = StoreError(f"{error.filename}: {error.strerror}")
+                self.failed[before.id] = StoreError(reason(error))
 
     # ------------------------------------------------------------------ the repairs
     def _close(self, _repair: Repair, session: Session) -> None:

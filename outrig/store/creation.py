@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from outrig.core import events
 from outrig.core.naming import is_name, session_id
 from outrig.core.session import with_fields
-from outrig.errors import StoreError, UsageError
+from outrig.errors import StoreError, UsageError, reason
 from outrig.store import explicit, lock
 from outrig.store.belonging import machine
 from outrig.store.events import append
@@ -117,7 +117,7 @@ def create(
         append(store.root, happened)
         store.tell(happened, record)
     except OSError as error:
-        raise StoreError(f"cannot make a session: {error.strerror}: {error.filename}") from error
+        raise StoreError(f"cannot make a session: {reason(error)}") from error
     return Held(store, record, directory, attendance)
 
 

@@ -57,6 +57,26 @@ def home(env: Mapping[str, str]) -> Path:
     return Path(named) if named else Path.home()
 
 
+def own_home(env: Mapping[str, str]) -> Path:
+    """Where this process may keep things: never in the HOME of another that sudo let stand.
+
+    What root made there would be in its owner's way for good.
+    """
+    named = home(env)
+    if os.geteuid() == 0 and _owner(named) not in (0, None):
+        import pwd  # noqa: PLC0415 - only under sudo
+
+        return Path(pwd.getpwuid(0).pw_dir)
+    return named
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except OSError:
+        return None
+
+
 def default_session_root(env: Mapping[str, str]) -> Path:
     return _xdg(env, "XDG_DATA_HOME", ".local/share") / "outrig" / "sessions"
 
@@ -95,4 +115,6 @@ def temporary(env: Mapping[str, str]) -> Path:
 
 def _xdg(env: Mapping[str, str], variable: str, usual: str) -> Path:
     named = env.get(variable, "")
-    return Path(named) if named.startswith("/") else home(env) / usual
+    if named.startswith("/"):
+        return Path(named)
+    return (home(env) if variable == "XDG_CONFIG_HOME" else own_home(env)) / usual

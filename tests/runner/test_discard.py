@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -305,3 +306,15 @@ def test_a_home_that_is_a_link_is_not_emptied(store, tmp_path):
     Discarder(connect=lambda _: engine, notice=print).discard(doomed_by_id(store, session))
     assert engine.prepared == []
     assert (tmp_path / "elsewhere/theirs/file").exists()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_root_that_may_not_be_written_is_found_out_before_anything_goes(store, tmp_path):
+    session = records.done(store).id
+    store.root.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="may not be written by you"):
+            Discarder(connect=Daemon().connect, notice=print).check(doomed_by_id(store, session))
+    finally:
+        store.root.chmod(0o700)
+    assert store.load(session).id == session

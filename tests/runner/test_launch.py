@@ -188,6 +188,7 @@ def test_each_failure_ends_the_record_and_removes_what_was_made(
     assert (found["status"], found["reason"], found["exit_code"]) == ("failed", reason, code)
     assert failed.value.record == found
     assert found["ended_at"]
+    assert (home.sessions / found["id"] / "config.toml").exists()
     assert made.containers == {}
     assert not list((home.sessions / ".open").iterdir())
     assert not SessionStore(home.sessions).attended(found["id"])
