@@ -102,7 +102,7 @@ def test_lines_of_many_writers_do_not_mix(tmp_path):
     ]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     lines = (tmp_path / ".events").read_text().splitlines()
-    # A line that crosses a page is seen half for a moment, as if it were torn: an empty one follows.
+    # A line that crosses a page looks torn for a moment, and then an empty one follows.
     found = [json.loads(line) for line in lines if line]
     for name in "abc":
         assert [one["n"] for one in found if one["event"] == name] == list(range(200))
