@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,7 +90,8 @@ def test_ctrl_c_ends_the_wait_alone(outrig, store):
 
 @pytest.mark.docker
 def test_one_that_nobody_looks_after(run: Run, outrig, engine_client):
-    process = run.start("sh", "-c", "echo ready; until [ -e go ]; do sleep 0.1; done; exit 5")
+    waiter = ("sh", "-c", "echo ready; until [ -e go ]; do sleep 0.1; done; exit 5")
+    process = run.start(*waiter, stdin=subprocess.DEVNULL)
     run.until_said(b"ready")
     process.send_signal(signal.SIGKILL)
     process.wait()
