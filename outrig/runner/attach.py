@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from outrig.core.control import encode, encode_size
 from outrig.errors import SessionNotRunningError
+from outrig.record.log import FILES
+from outrig.record.painted import painted, wiped
 from outrig.record.reading import Logs
 from outrig.runner import reach
 from outrig.runner.console import Resized
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.2  # without a word from the follower
 KNOCK_SECONDS = 3.0  # for a follower that has just begun
-STDERR_LOG = "stderr.log"
 
 
 def attach(found: Found, console: Console) -> Session:
@@ -45,9 +46,14 @@ def attach(found: Found, console: Console) -> Session:
     line = _line(found, session)
     with line, Logs(found.directory) as logs:
         logs.skip()
+        tty = session.fields.get("tty") is True
+        if tty:
+            _show(console, FILES["terminal"], painted(found.directory))
         if console.input is None and not console.keeps_input:
             line.sendall(encode("E"))
         if _look_on(found, console, line, logs):
+            if tty:
+                _show(console, FILES["terminal"], wiped(found.directory))
             return reach.current(found)
     return _final(found)
 
@@ -118,7 +124,7 @@ def _take_input(console: Console, line: socket.socket, ready: set[int]) -> None:
 
 
 def _show(console: Console, source: str, data: bytes) -> None:
-    outlet = console.outlet("stderr" if source == STDERR_LOG else "stdout")
+    outlet = console.outlet("stderr" if source == FILES["stderr"] else "stdout")
     if outlet is None:
         return
     left = memoryview(data)
