@@ -67,6 +67,8 @@ class Script:
     ends: Exit | OutrigError = field(default_factory=exited)
     line_breaks: bool = False  # after what it says, the line breaks instead of ending
     runs_until: str | None = None  # the signal that ends it; None: it ends by itself
+    # Each look at its processes takes one.
+    crowd: list[str | OutrigError | None] = field(default_factory=list)
     refuses_create: OutrigError | None = None
     refuses_build: OutrigError | None = None
     refuses_start: OutrigError | None = None
@@ -248,6 +250,13 @@ class FakeEngine:
 
     def cpu_seconds(self, ref: Ref) -> float:
         return 0.0
+
+    def crowded(self, ref: Ref, *, ask: bool) -> str | None:
+        crowd = self.script.crowd
+        found = crowd.pop(0) if crowd else None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def signal(self, ref: Ref, name: str) -> None:
         self.signals.append(name)

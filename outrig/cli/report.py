@@ -17,6 +17,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from outrig.core.limits import told
 from outrig.core.terminal import one_line, safe
 from outrig.errors import OutrigError, UsageError
 
@@ -78,6 +79,12 @@ def missing(session: Session) -> None:
     """Say what the logs of a session lack, if they do."""
     if session.missing:
         notice(one_line(session.missing))
+
+
+def limits(session: Session) -> None:
+    """Say which limits a session hit, and how there may be more."""
+    for words in told(session):
+        notice(one_line(words))
 
 
 def say_line(text: str) -> None:

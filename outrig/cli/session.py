@@ -80,6 +80,7 @@ def run(asked: Asked, result: Result) -> int:
         return _told_detached(asked, session)
     result.hand_out(session.fields, kept=session.id)
     report.missing(session)
+    report.limits(session)
     if session.reason == "start-failed":
         report.say_line(one_line(_why_not_started(session)))
     if asked.as_json:

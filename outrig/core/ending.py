@@ -19,6 +19,9 @@ Ctrl-C is a tentative signal intent: it counts if the agent ends within the grac
 period, whatever its code. OOMKilled alone may be a child's (tried: it is true with exit 0 too).
 The engine cannot tell an agent's own `exit 130` from a death by signal, so 129 to 192 all read
 `signal`.
+
+An end at a limit, and a process that was killed for memory, whatever became of the agent, are
+limits that were hit (`hits`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from outrig.core.frozen import frozen
 from outrig.core.moment import parse_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
 IntentKind = Literal["stop", "kill", "signal", "wall", "idle"]
@@ -37,6 +41,7 @@ EXIT_TIMEOUT = 124
 EXIT_OWN_FAILURE = 125
 EXIT_NOT_FOUND = 127
 KILLED = 137
+TIME_LIMITS = {"wall": "its time was over", "idle": "it neither said nor did anything"}
 ENGINE_DEATH_CODES = (KILLED, 143, 255)
 
 
@@ -63,11 +68,21 @@ class Finding:
 
 
 @frozen
+class Hit:
+    """A limit that was hit, and how that is known; `at` None: with the end."""
+
+    limit: str  # as in the record's `limits`
+    evidence: str
+    at: datetime | None = None
+
+
+@frozen
 class Ending:
     status: str
     reason: str
     exit_code: int | None
     agent_exit_code: int | None = None
+    hits: tuple[Hit, ...] = ()
 
 
 def judge(intent: Intent | None, finding: Finding) -> Ending:
@@ -83,6 +98,7 @@ def judge(intent: Intent | None, finding: Finding) -> Ending:
         reason=reason,
         exit_code=exit_code,
         agent_exit_code=None if reason == "start-failed" else code,
+        hits=tuple(_hits(intent, finding)),
     )
 
 
@@ -104,6 +120,15 @@ def interrupted_early(intent: Intent) -> Ending:
     """A session that was ended before its agent ran."""
     status, reason, exit_code = _intended(intent, EXIT_OWN_FAILURE)
     return Ending(status=status, reason=reason, exit_code=exit_code)
+
+
+def _hits(intent: Intent | None, finding: Finding) -> Iterator[Hit]:
+    if intent and intent.kind in TIME_LIMITS:
+        words = f"{TIME_LIMITS[intent.kind]}; ended by {intent.by or 'outrig'}"
+        yield Hit(limit=intent.kind, evidence=words, at=parse_time(intent.at))
+    if finding.oom:
+        words = f"the engine reports OOMKilled; exit code {finding.code}"
+        yield Hit(limit="memory", evidence=words)
 
 
 def _intended(intent: Intent, code: int) -> tuple[str, str, int]:

@@ -168,6 +168,8 @@ def ended(session: Session, ending: Ending, *, at: datetime) -> Session:
     """The end. Terminal states are sticky: an ended record comes back as it is."""
     if session.ended:
         return session
+    for hit in ending.hits:
+        session = with_limit_hit(session, hit.limit, at=hit.at or at, evidence=hit.evidence)
     return with_fields(
         session,
         status=ending.status,

@@ -141,6 +141,14 @@ class Engine(Protocol):
         """What it used of all processors until now; 0 for one that has ended."""
         ...
 
+    def crowded(self, ref: Ref, *, ask: bool) -> str | None:
+        """What shows that its limit on processes was reached; None when nothing does.
+
+        `ask` False: only what can be seen without asking the engine. One that has ended shows
+        nothing any more.
+        """
+        ...
+
     def signal(self, ref: Ref, name: str) -> None:
         """Send a signal ("TERM"); a container that has ended already is no error."""
         ...

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from outrig.core.engine import Ref
 from outrig.core.frozen import frozen
 from outrig.core.naming import LABEL_ROOT
-from outrig.engine import archive, container, endpoint, facts, host, images, locality
+from outrig.engine import archive, container, endpoint, facts, host, images, locality, usage
 from outrig.engine.failure import CONFLICT, gone, refusal
 from outrig.engine.output import AttachedOutput
 from outrig.engine.slots import slot
@@ -57,6 +57,7 @@ class DockerEngine:
         self._home = home
         self._root = root
         self._prepared: dict[str, Prepared] = {}
+        self._refusals: dict[str, usage.Refusals] = {}
 
     @classmethod
     def connect(
@@ -73,7 +74,7 @@ class DockerEngine:
         return cls(wire, cache=cache, slot_directory=slots, home=home, root=root)
 
     def close(self) -> None:
-        for container_id in list(self._prepared):
+        for container_id in {*self._prepared, *self._refusals}:
             self._forget(container_id)
         self._wire.close()
 
@@ -174,14 +175,16 @@ class DockerEngine:
             yield watch
 
     def cpu_seconds(self, ref: Ref) -> float:
-        query = {"stream": "0", "one-shot": "1"}
-        answer = self._wire.call("GET", f"/containers/{ref.id}/stats", query=query)
-        if not answer.fine:
-            if gone(answer) or answer.status == CONFLICT:
-                return 0.0
-            raise refusal(answer, "say what the container uses")
-        used = answer.json().get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage") or 0
-        return float(used) / 10**9
+        return usage.cpu_seconds(usage.stats(self._wire, ref.id))
+
+    def crowded(self, ref: Ref, *, ask: bool) -> str | None:
+        if self._wire.endpoint.path:  # else a cgroup of that name could be another machine's
+            if ref.id not in self._refusals:
+                self._refusals[ref.id] = usage.Refusals(ref.id)
+            refusals = self._refusals[ref.id]
+            if refusals.seen or not ask:
+                return refusals.words()
+        return usage.crowd(usage.stats(self._wire, ref.id)) if ask else None
 
     def signal(self, ref: Ref, name: str) -> None:
         answer = self._wire.call("POST", f"/containers/{ref.id}/kill", query={"signal": name})
@@ -237,6 +240,8 @@ class DockerEngine:
         if prepared := self._prepared.pop(container_id, None):
             prepared.output.close()
             prepared.watch.close()
+        if refusals := self._refusals.pop(container_id, None):
+            refusals.close()
 
     def seen(self, root: str) -> Sequence[Seen]:
         filters = json.dumps({"label": [f"{LABEL_ROOT}={root}"]})

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from outrig.core.ending import Intent
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
+from outrig.runner.crowding import Crowding
 from outrig.runner.pause import is_paused, paused_seconds
 from outrig.store import intents
 
@@ -68,21 +69,23 @@ class Deadlines:
         self._kill: float | None = None
         self._asked: float | None = None  # when Ctrl-C was last forwarded
         self._idle = None if run.idle is None else Idle(run, run.idle)
+        self._crowding = Crowding(run, time.monotonic())
 
     @property
     def ending(self) -> bool:
         """Whether the session was told to end."""
         return self._kill is not None
 
-    def next(self) -> float | None:
+    def next(self) -> float:
         """When keep() has something to do (time.monotonic)."""
         looking = self._idle.due if self._idle and not self.ending else None
-        due = [moment for moment in (self._wall, self._kill, looking) if moment is not None]
-        return min(due) if due else None
+        due = (self._wall, self._kill, looking, self._crowding.due)
+        return min(moment for moment in due if moment is not None)
 
     def keep(self, heard: float) -> None:
         """Do what is due. `heard` is when the session last said something."""
         now = time.monotonic()
+        self._crowding.keep(heard, now)
         if self._idle and not self.ending and self._idle.over(heard, now):
             self.end(Intent(kind="idle"))
         if self._wall is not None and now >= self._wall:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from outrig.core.ending import Finding, Intent, interrupted_early, judge, never_started
 from outrig.core.session import TERMINAL
 
-STOP, KILL, WALL = (Intent(kind=kind) for kind in ("stop", "kill", "wall"))
+STOP, KILL = (Intent(kind=kind) for kind in ("stop", "kill"))
+WALL, IDLE = Intent(kind="wall", by="runner"), Intent(kind="idle")
+OOM = "the engine reports OOMKilled; exit code"
 INT, TERM = (Intent(kind="signal", signal=number) for number in (2, 15))
 
 
@@ -75,6 +77,31 @@ def test_the_agents_own_code_is_kept_beside_ours():
     assert judge(INT, Finding(code=0)).agent_exit_code == 0
     assert judge(None, Finding(code=127, init_complaint=True)).agent_exit_code is None
     assert judge(None, Finding(code=None)).agent_exit_code is None
+
+
+@pytest.mark.parametrize(
+    ("intent", "finding", "hits"),
+    [
+        (None, {"code": 0}, []),
+        (STOP, {"code": 143}, []),
+        (WALL, {"code": 143}, [("wall", "its time was over; ended by runner")]),
+        (IDLE, {"code": 0}, [("idle", "it neither said nor did anything; ended by outrig")]),
+        (None, {"code": 137, "oom": True}, [("memory", f"{OOM} 137")]),
+        (None, {"code": 0, "oom": True}, [("memory", f"{OOM} 0")]),
+        (STOP, {"code": None}, []),
+    ],
+)
+def test_limits_that_were_hit(intent, finding, hits):
+    found = judge(intent, Finding(**finding)).hits
+    assert [(hit.limit, hit.evidence) for hit in found] == hits
+
+
+def test_a_time_limit_was_hit_when_it_was_declared():
+    intent = Intent(kind="wall", at=BEFORE)
+    (hit,) = judge(intent, Finding(code=143, at=NOON)).hits
+    assert hit.at == NOON - timedelta(seconds=1)
+    late = Intent(kind="wall", at=AFTER)
+    assert judge(late, Finding(code=0, at=NOON)).hits == ()
 
 
 @given(
