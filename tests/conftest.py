@@ -189,7 +189,10 @@ class Finished:
         return self.stderr.decode()
 
     def ok(self) -> Finished:
-        assert self.code == 0, f"{self.args} exited with {self.code}\n{self.out}\n{self.err}"
+        return self.failed(0)
+
+    def failed(self, code: int) -> Finished:
+        assert self.code == code, f"{self.args} exited with {self.code}\n{self.out}\n{self.err}"
         return self
 
 

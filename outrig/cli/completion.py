@@ -43,6 +43,30 @@ def complete_image(incomplete: str) -> list[str]:
     return _starting(sorted(config.images), incomplete) if config else []
 
 
+def complete_network(incomplete: str) -> list[str]:
+    return _starting(_choices("network", "mode"), incomplete)
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    from outrig.core.relations import KINDS
+
+    return _starting(KINDS, incomplete)
+
+
+def complete_status(incomplete: str) -> list[str]:
+    from outrig.core.listing import STATUSES
+
+    return _starting(STATUSES, incomplete)
+
+
+def _choices(*key: str) -> Iterable[str]:
+    """The values that a key of the configuration takes."""
+    from outrig.core.keys import find
+
+    found = find(key)
+    return found.about["choices"] if found else ()
+
+
 def _config() -> Config | None:
     from outrig.core import cascade
     from outrig.store import layers, places

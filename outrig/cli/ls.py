@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outrig.cli import opening, output
-from outrig.cli.completion import complete_agent
+from outrig.cli import here, opening, output
+from outrig.cli.completion import complete_agent, complete_kind, complete_session, complete_status
 from outrig.cli.opening import AsJson, GlobalConfig, SessionRoot
 from outrig.core.listing import HEADER, STATUSES, Wanted, row, select
+from outrig.core.relations import KINDS, check_kind
 from outrig.core.table import table
 from outrig.errors import UsageError
+from outrig.store import finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -28,6 +30,7 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
         int | None,
         typer.Option(
             "-n",
+            "--limit",
             min=0,
             metavar="N",
             help=f"The newest N; without it {USUALLY} and all that have not ended.",
@@ -35,7 +38,10 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
     ] = None,
     everything: Annotated[bool, typer.Option("-a", "--all", help="All of them.")] = False,
     status: Annotated[
-        list[str] | None, typer.Option("--status", help=f"One of {', '.join(STATUSES)}.")
+        list[str] | None,
+        typer.Option(
+            "--status", autocompletion=complete_status, help=f"One of {', '.join(STATUSES)}."
+        ),
     ] = None,
     agent: Annotated[
         list[str] | None,
@@ -46,6 +52,26 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
         typer.Option(
             "--label", metavar="KEY[=VALUE]", help="With this label, and every other one."
         ),
+    ] = None,
+    issue: Annotated[str | None, typer.Option("--issue", help="On this issue.")] = None,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project", metavar="NAME|DIR", help="Of this repository, by name or directory."
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", autocompletion=complete_kind, help=f"One of {', '.join(KINDS)}."),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option("--parent", autocompletion=complete_session, help="Started by this session."),
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Of this group.")] = None,
+    active: Annotated[
+        str | None,
+        typer.Option("--active", metavar="30m", help="Started, said something or ended since."),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="2h|DATE", help="Started since then.")
@@ -63,13 +89,20 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
     """
     if everything and number is not None:
         raise UsageError("-n and --all exclude each other")
-    wanted = _wanted(status or [], agent or [], label or [], since)
     store = opening.store(session_root, global_config)
+    wanted = Wanted(
+        statuses=tuple(map(_status, status or ())),
+        agents=tuple(agent or ()),
+        labels=tuple(label or ()),
+        kinds=tuple(map(_kind, kind or ())),
+        project=None if project is None else here.project(project),
+        parent=None if parent is None else finding.find(store, parent),
+        group=group,
+        issue=issue,
+        since=_moment(since),
+    )
     unknown = opening.settle(store)
-    if everything or number is not None:
-        sessions = select(store.every(opening.skip), wanted, most=number)
-    else:
-        sessions = _newest_and_unfinished(store, wanted)
+    sessions = _listed(store, wanted, _moment(active), most=number, everything=everything)
     if quiet:
         output.text("".join(f"{session.id}\n" for session in sessions))
     elif as_json:
@@ -79,34 +112,44 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
     return 0
 
 
-def _wanted(
-    statuses: Sequence[str], agents: Sequence[str], labels: Sequence[str], since: str | None
-) -> Wanted:
-    for status in statuses:
-        if status not in STATUSES:
-            raise UsageError(
-                f'--status "{status}" is no status', hint=f"one of: {', '.join(STATUSES)}"
-            )
-    moment = None
-    if since is not None:
-        from outrig.cli import when
-
-        moment = when.since(since, datetime.now(UTC))
-    return Wanted(
-        statuses=tuple(statuses), agents=tuple(agents), labels=tuple(labels), since=moment
-    )
+def _status(word: str) -> str:
+    if word not in STATUSES:
+        raise UsageError(f'--status "{word}" is no status', hint=f"one of: {', '.join(STATUSES)}")
+    return word
 
 
-def _newest_and_unfinished(store: SessionStore, wanted: Wanted) -> list[Session]:
-    """Whatever is unfinished and not among the newest is older than them."""
-    newest = select(store.every(opening.skip), wanted, most=USUALLY)
+def _kind(word: str) -> str:
+    check_kind(word)
+    return word
+
+
+def _moment(words: str | None) -> datetime | None:
+    if words is None:
+        return None
+    from outrig.cli import when
+
+    return when.since(words, datetime.now(UTC))
+
+
+def _listed(
+    store: SessionStore,
+    wanted: Wanted,
+    active: datetime | None,
+    *,
+    most: int | None,
+    everything: bool,
+) -> list[Session]:
+    """The newest; unless their number was given, also whatever is unfinished, however old."""
+    every = store.every(opening.skip)
+    if active is not None:
+        every = (session for session in every if store.last_heard(session) >= active)
+    usual = most is None and active is None and not everything
+    newest = select(every, wanted, most=USUALLY if usual else most)
+    if not usual:
+        return newest
     listed = {session.id for session in newest}
-    older = [
-        session
-        for session in store.unfinished()
-        if session.id not in listed and wanted.takes(session)
-    ]
-    return newest + older
+    unfinished = store.unfinished()
+    return newest + [one for one in unfinished if one.id not in listed and wanted.takes(one)]
 
 
 def _fields(store: SessionStore, session: Session, unknown: Collection[str]) -> dict[str, Any]:
@@ -118,12 +161,30 @@ def _fields(store: SessionStore, session: Session, unknown: Collection[str]) -> 
 
 
 def _shown(store: SessionStore, sessions: Sequence[Session], unknown: Collection[str]) -> str:
-    now = datetime.now(UTC)
-    rows: list[tuple[str, ...]] = [HEADER]
+    """Those of this project first; the others below a line of their own."""
+    project = here.current()
+    ours: list[Session] = []
+    others: list[Session] = []
     for session in sessions:
-        attended = session.ended or store.attended(session.id)
-        target = store.target(session.id)
-        words = str(target) if target else None
-        known = session.id not in unknown
-        rows.append(row(session, now=now, zone=None, attended=attended, target=words, known=known))
-    return table(rows, width=output.width())
+        (ours if project and session.text("project") == project else others).append(session)
+    now = datetime.now(UTC)
+    rows = [_row(store, session, now, unknown) for session in (*ours, *others)]
+    lines = table([HEADER, *rows], width=output.width()).splitlines(keepends=True)
+    if ours and others:
+        lines.insert(1 + len(ours), "other projects\n")
+    return "".join(lines)
+
+
+def _row(
+    store: SessionStore, session: Session, now: datetime, unknown: Collection[str]
+) -> tuple[str, ...]:
+    attended = session.ended or store.attended(session.id)
+    target = store.target(session.id)
+    return row(
+        session,
+        now=now,
+        zone=None,
+        attended=attended,
+        target=str(target) if target else None,
+        known=session.id not in unknown,
+    )

@@ -13,11 +13,18 @@ from typing import Annotated
 import typer
 
 from outrig.cli import session as session_
-from outrig.cli.completion import complete_agent, complete_image
+from outrig.cli.completion import (
+    complete_agent,
+    complete_image,
+    complete_kind,
+    complete_network,
+    complete_session,
+)
 from outrig.cli.opening import here
 from outrig.cli.result import Result
 from outrig.core.layer import Layer, flag_layer
 from outrig.core.plan import Request
+from outrig.core.relations import KINDS, relations
 from outrig.errors import UsageError
 from outrig.runner.order import Sources
 
@@ -72,6 +79,31 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
         list[str] | None,
         typer.Option("--label", metavar="KEY=VALUE", help="A label to find it by."),
     ] = None,
+    issue: Annotated[
+        str | None,
+        typer.Option("--issue", help="What it works on; a second unfinished one is refused."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although another one works on the same issue.")
+    ] = False,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            metavar="|".join(KINDS),
+            autocompletion=complete_kind,
+            help="main, or with --parent subagent.",
+        ),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--parent", autocompletion=complete_session, help="The session that it belongs to."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="A word that several sessions share.")
+    ] = None,
     workdir: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +126,13 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
         typer.Option("--idle-timeout", help="End it when it says and does nothing so long: 15m."),
     ] = None,
     network: Annotated[
-        str | None, typer.Option("--network", metavar="none|open", help="What it may reach.")
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="none|open",
+            autocompletion=complete_network,
+            help="What it may reach.",
+        ),
     ] = None,
     entrypoint: Annotated[
         str | None, typer.Option("--entrypoint", help='Replaces the image\'s own; "" clears it.')
@@ -162,6 +200,13 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                 workdir=workdir,
                 name=name,
                 labels=_labels(label or ()),
+                relations=relations(
+                    kind=kind,
+                    parent=session_.parent_id(parent, session_root, global_config),
+                    group=group,
+                    issue=issue,
+                    force=force,
+                ),
                 tty=_one_of(tty, no_tty),
                 interactive=interactive,
                 no_stdin=no_stdin,

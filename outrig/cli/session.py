@@ -17,7 +17,7 @@ from outrig.core.frozen import frozen
 from outrig.core.listing import span
 from outrig.core.terminal import one_line
 from outrig.engine import connect
-from outrig.errors import OutrigError, UsageError
+from outrig.errors import OutrigError, SessionNotFoundError, UsageError
 from outrig.runner import hooks
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launch import launch
@@ -47,6 +47,21 @@ class Asked:
     session_dir: Path | None
     as_json: bool
     verbose: bool
+
+
+def parent_id(
+    query: str | None, session_root: Path | None, global_config: Path | None
+) -> str | None:
+    """The id of the session that --parent names. Raises UsageError when there is none."""
+    if query is None:
+        return None
+    from outrig.cli import opening
+    from outrig.store import finding
+
+    try:
+        return finding.find(opening.store(session_root, global_config), query)
+    except SessionNotFoundError as error:
+        raise UsageError(f"--parent: {error.message}", hint=error.hint) from error
 
 
 # ---------------------------------------------------------------- act

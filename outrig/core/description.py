@@ -39,7 +39,7 @@ def first_record(
         "network": plan.network,
         "tty": plan.tty,
         "labels": dict(plan.labels) or None,
-        "kind": "main",
+        **_relations(plan),
         "mounts": _mounts(plan),
         "limits": {
             name.replace("-", "_"): limit for name, limit in _unset_left_out(_limits(plan)).items()
@@ -85,6 +85,7 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
         "limits": {"memory": AT_LAUNCH, **_unset_left_out(_limits(plan))},
         "workspace": _unset_left_out(_workspace(plan)),
         "labels": dict(plan.labels),
+        **_unset_left_out(_relations(plan)),
         "mounts": _mounts(plan),
         "config-origins": dict(plan.origins),
     }
@@ -111,6 +112,17 @@ def _workspace(plan: RunPlan) -> dict[str, Any]:
         "target": plan.target,
         "base": place.head,
         "branch": place.branch,
+    }
+
+
+def _relations(plan: RunPlan) -> dict[str, Any]:
+    said = plan.relations
+    return {
+        "kind": said.kind,
+        "parent": said.parent,
+        "group": said.group,
+        "issue": said.issue,
+        "project": plan.workspace.project,
     }
 
 

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
+from outrig.core.relations import is_project
 from outrig.core.session import TERMINAL, UNFINISHED
 from outrig.core.terminal import one_line
 
@@ -29,15 +30,28 @@ class Wanted:
     statuses: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()  # KEY, or KEY=VALUE; all of them must hold
+    kinds: tuple[str, ...] = ()
+    project: str | None = None  # a resolved path or a project's name
+    parent: str | None = None  # an id
+    group: str | None = None
+    issue: str | None = None
     since: datetime | None = None
 
     def takes(self, session: Session) -> bool:
         return (
             (not self.statuses or session.status in self.statuses)
             and (not self.agents or session.agent_name in self.agents)
+            and (not self.kinds or session.kind in self.kinds)
             and all(_has(session, label) for label in self.labels)
+            and self._is_related(session)
             and (self.since is None or (session.started_at or self.since) >= self.since)
         )
+
+    def _is_related(self, session: Session) -> bool:
+        wanted = {"parent": self.parent, "group": self.group, "issue": self.issue}
+        return all(
+            word is None or session.text(name) == word for name, word in wanted.items()
+        ) and (self.project is None or is_project(session.text("project"), self.project))
 
     def is_behind(self, session: Session) -> bool:
         """Whether this session, and so every one after it in a listing, began too early.

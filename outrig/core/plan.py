@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from outrig.core import identity, mounts, naming, network
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
+from outrig.core.relations import Relations, Work
 from outrig.core.words import refuse_bytes
 from outrig.errors import MountError, UsageError
 
@@ -39,6 +40,7 @@ class Request:
     workdir: str | None = None
     name: str | None = None
     labels: Mapping[str, str] = given(factory=dict)
+    relations: Relations = Relations()
     tty: bool | None = None  # -t, -T, or neither
     interactive: bool = False  # -i
     no_stdin: bool = False
@@ -65,6 +67,11 @@ class Place:
     repository: bool = False
     head: str | None = None
     branch: str | None = None
+
+    @property
+    def project(self) -> str:
+        """The repository's common directory; without one, the directory itself."""
+        return f"{self.root}/.git" if self.repository else self.root
 
 
 @frozen
@@ -111,9 +118,18 @@ class RunPlan:
     size: tuple[int, int] | None
     name: str | None
     labels: Mapping[str, str]
+    relations: Relations
     host_paths: tuple[str, ...]
     notices: tuple[str, ...]
     origins: Mapping[str, str]
+
+    @property
+    def alone(self) -> Work | None:
+        """The work on which no other session may be unfinished."""
+        said = self.relations
+        if said.issue is None or said.force:
+            return None
+        return Work(issue=said.issue, project=self.workspace.project)
 
 
 def draft(
@@ -165,6 +181,7 @@ def draft(
         size=terminal.size if tty else None,
         name=request.name,
         labels=request.labels,
+        relations=request.relations,
         host_paths=config.host_paths,
         notices=_notices(place, mode),
         origins=resolved.origin,

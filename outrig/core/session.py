@@ -99,6 +99,11 @@ class Session:
         return labels if isinstance(labels, dict) else {}
 
     @property
+    def kind(self) -> str:
+        """One of main, subagent, cron; a record that does not say is a main one."""
+        return self.text("kind") or "main"
+
+    @property
     def command(self) -> tuple[str, ...]:
         command = self.fields.get("command")
         return tuple(map(str, command)) if isinstance(command, list) else ()

@@ -33,7 +33,7 @@ from outrig.core.session import (
 )
 from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError
 from outrig.record.log import Recorder
-from outrig.runner import homes, image
+from outrig.runner import homes, image, issue
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, places, toml
@@ -69,6 +69,7 @@ def launch(
     """
     _refuse_elsewhere(engine)
     _refuse_socket(order, engine)
+    issue.settle_rivals(order.plan.alone, store, engine)
     held = _record(order, store, session_dir)
     with contextlib.ExitStack() as undo:
         undo.callback(held.close)
@@ -133,6 +134,7 @@ def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held
         name=order.plan.name,
         session_dir=session_dir,
         writable=(Path(order.plan.workspace.root), *writable),
+        alone=order.plan.alone,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from outrig.core.relations import Work
     from outrig.core.session import Session
     from outrig.store.lock import Attendance
     from outrig.store.sessions import SessionStore
@@ -79,23 +80,24 @@ def create(
     name: str | None = None,
     session_dir: Path | None = None,
     writable: Iterable[Path] = (),
+    alone: Work | None = None,
 ) -> Held:
     """Make a session and write its first record, from `build(id, directory)`.
 
     The store adds what only it knows: name, session_dir, session_root and root_id. `writable`
-    are the host directories that the session may write. Raises UsageError for a name or a
-    directory that is refused, before anything is written; StoreError when the disk refuses.
+    are the host directories that the session may write; `alone` is work on which no other
+    session may be unfinished. Raises UsageError for a name, a directory or work that is refused,
+    before anything is written; StoreError when the disk refuses.
     """
     writable = tuple(writable)
     explicit.refuse_root(store.root, writable)
-    if name is not None:
-        refuse_name(store, name)
+    _refuse_claims(store, name, alone)
     target = (
         explicit.checked(session_dir, root=store.root, writable=writable) if session_dir else None
     )
     try:
         root_id = store.root_id()
-        with _names_held(store, name), contextlib.ExitStack() as undo:
+        with _claims_held(store, name, alone), contextlib.ExitStack() as undo:
             made = _take_directory(target, undo) if target else False
             session = _take_id(store, now, target, undo)
             attendance = _attend(store, session, undo)
@@ -137,14 +139,31 @@ def refuse_name(store: SessionStore, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _names_held(store: SessionStore, name: str | None) -> Iterator[None]:
-    """Nobody else takes a name between our look and our link."""
-    if name is None:
+def _claims_held(store: SessionStore, name: str | None, alone: Work | None) -> Iterator[None]:
+    """Nobody else takes a name, or begins the same work, between our look and our record."""
+    if name is None and alone is None:
         yield
         return
     with lock.exclusive(store.root, "", "names"):
-        refuse_name(store, name)
+        _refuse_claims(store, name, alone)
         yield
+
+
+def _refuse_claims(store: SessionStore, name: str | None, alone: Work | None) -> None:
+    if name is not None:
+        refuse_name(store, name)
+    if alone is not None:
+        refuse_work(store, alone)
+
+
+def refuse_work(store: SessionStore, work: Work) -> None:
+    """Raise UsageError when an unfinished session works on it."""
+    for session in store.unfinished():
+        if work.is_of(session):
+            raise UsageError(
+                f"session {session.id} works on issue {work.issue} of {work.project} already",
+                hint=f"outrig attach {session.id}; or --force for a second one",
+            )
 
 
 def _take_directory(target: Path, undo: contextlib.ExitStack) -> bool:

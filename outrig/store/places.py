@@ -43,6 +43,7 @@ RECORD = FILE
 INTENT = "intent.json"
 CONFIG = "config.toml"
 LOGS = "logs"
+TIMING = "timing"  # in LOGS; written after each chunk of output
 LOG_FILES = ("stdout.log", "stderr.log", "terminal.log", "timing", "build.log", "network.jsonl")
 MOUNTED = ("etc", "home", "workspace")
 

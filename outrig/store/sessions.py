@@ -21,7 +21,7 @@ from outrig.errors import StoreError
 from outrig.store import file, lock
 from outrig.store.events import append
 from outrig.store.file import UnreadableError
-from outrig.store.places import LOCKS, NAMES, OPEN, RECORD, ROOT_ID
+from outrig.store.places import LOCKS, LOGS, NAMES, OPEN, RECORD, ROOT_ID, TIMING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -154,6 +154,15 @@ class SessionStore:
     def attended(self, session: str) -> bool:
         """Whether a process looks after a session at this moment."""
         return lock.attended(self.root, session)
+
+    def last_heard(self, session: Session) -> datetime:
+        """When it last did anything that shows: it started, said something, or ended."""
+        moments = [moment for moment in (session.started_at, session.ended_at) if moment]
+        if not session.ended:
+            with contextlib.suppress(OSError):
+                written = os.lstat(f"{self.root}/{session.id}/{LOGS}/{TIMING}").st_mtime
+                moments.append(datetime.fromtimestamp(written, UTC))
+        return max(moments, default=_EPOCH)
 
     def is_open(self, session: str) -> bool:
         """Whether the session has not been seen to its end."""

@@ -19,6 +19,16 @@ def store(session_root):
     return SessionStore(session_root)
 
 
+@pytest.fixture
+def git_repository(tmp_path):
+    """A checkout without a commit, which is enough to be a project."""
+    root = tmp_path / "code"
+    for name in ("objects", "refs"):
+        (root / ".git" / name).mkdir(parents=True)
+    (root / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    return root
+
+
 def at(minutes):
     return records.NOON + timedelta(minutes=minutes)
 
@@ -231,3 +241,63 @@ def test_a_closed_pipe_is_no_traceback(outrig, store):
     process.stdin.close()
     assert process.wait() == 141
     assert error == b""
+
+
+# ---------------------------------------------------------------- projects and relations
+
+
+def test_this_project_first_for_people_only(outrig, store, git_repository):
+    theirs = records.done(store, at=at(3), project="/elsewhere/.git")
+    ours = records.done(store, at=at(2), project=f"{git_repository}/.git")
+    other = records.done(store, at=at(1))
+    lines = outrig("ls", cwd=git_repository).ok().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [ours.id, "other", theirs.id, other.id]
+    assert lines[2] == "other projects"
+    inside = git_repository / "deep"
+    inside.mkdir()
+    assert outrig("ls", cwd=inside).ok().out.splitlines() == lines
+    newest_first = [theirs.id, ours.id, other.id]
+    assert outrig("ls", "-q", cwd=git_repository).ok().out.split() == newest_first
+    as_json = json.loads(outrig("ls", "--json", cwd=git_repository).ok().out)
+    assert [one["id"] for one in as_json] == newest_first
+    assert "other projects" not in outrig("ls").ok().out
+
+
+def test_a_project_by_name_and_by_directory(outrig, store, git_repository):
+    ours = records.done(store, at=at(2), project=f"{git_repository}/.git")
+    records.done(store, at=at(3), project="/elsewhere/.git")
+    for named in (git_repository.name, str(git_repository), "."):
+        found = outrig("ls", "-q", "--project", named, cwd=git_repository).ok().out.split()
+        assert found == [ours.id]
+    assert outrig("ls", "-q", "--project", "nosuch").ok().out == ""
+    assert "is no directory" in outrig("ls", "--project", "./nosuch").failed(2).err
+
+
+def test_sessions_by_what_they_have_to_do_with_others(outrig, store):
+    main = records.done(store, at=at(0), kind="main", issue="#7", group="night")
+    child = records.done(store, at=at(1), kind="subagent", parent=main.id, group="night")
+    records.done(store, at=at(2), kind="cron")
+
+    def found(*args):
+        return outrig("ls", "-q", *args).ok().out.split()
+
+    assert found("--issue", "#7") == [main.id]
+    assert found("--group", "night") == [child.id, main.id]
+    assert found("--parent", main.id) == [child.id]
+    assert found("--kind", "subagent", "--kind", "main") == [child.id, main.id]
+    assert found("--group", "night", "--limit", "1") == [child.id]
+    assert "is no kind" in outrig("ls", "--kind", "robot").failed(2).err
+
+
+def test_what_was_active_lately(outrig, store):
+    now = datetime.now(UTC)
+    records.done(store, at=now - timedelta(hours=5))
+    long = records.begin(store, at=now - timedelta(hours=5))
+    late = records.finish(long, after=4.9 * 3600)
+    silent = records.begin(store, at=now - timedelta(hours=3))
+    talking = records.begin(store, at=now - timedelta(hours=2))
+    records.say(store.directory(talking.id), ("stdout", b"hello\n"))
+    assert outrig("ls", "-q", "--active", "30m").ok().out.split() == [talking.id, late.id]
+    assert silent.id in outrig("ls", "-q", "--active", "4h").ok().out
+    silent.close()
+    talking.close()

@@ -99,12 +99,30 @@ def test_a_row_is_one_harmless_line():
         (Wanted(labels=("team=a", "ci")), True),
         (Wanted(labels=("team=b",)), False),
         (Wanted(labels=("team", "other")), False),
+        (Wanted(kinds=("main", "cron")), True),
+        (Wanted(kinds=("subagent",)), False),
+        (Wanted(group="night"), True),
+        (Wanted(group="nigh"), False),
+        (Wanted(issue="#7"), True),
+        (Wanted(issue="#70"), False),
+        (Wanted(project="code"), True),
+        (Wanted(project="/home/ada/code"), True),
+        (Wanted(project="/home/ada"), False),
+        (Wanted(parent="20260501T110000-0000"), True),
+        (Wanted(parent="20260501T110000-0001"), False),
         (Wanted(since=records.NOON), True),
         (Wanted(since=records.NOON + timedelta(microseconds=1)), False),
     ],
 )
 def test_what_is_wanted(wanted, takes):
-    found = session(agent_name="claude", labels={"team": "a", "ci": ""})
+    found = session(
+        agent_name="claude",
+        labels={"team": "a", "ci": ""},
+        group="night",
+        issue="#7",
+        project="/home/ada/code/.git",
+        parent="20260501T110000-0000",
+    )
     assert wanted.takes(found) is takes
 
 

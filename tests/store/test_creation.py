@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from outrig.core.relations import Work
+from outrig.core.session import ended
 from outrig.errors import SessionBusyError, StoreError, UsageError
 from outrig.store import creation, lock
 from outrig.store.sessions import SessionStore
@@ -261,3 +263,68 @@ def test_one_empty_directory_for_two_goes_to_one_of_them(store, tmp_path):
     ]
     assert sorted(process.wait() for process in processes) == [0, 3, 3, 3, 3, 3]
     assert len(store.ids()) == 1
+
+
+def test_one_unfinished_session_for_an_issue_of_a_project(store):
+    work = Work(issue="#7", project="/code/.git")
+
+    def begin(**how):
+        return creation.create(
+            store,
+            now=records.NOON,
+            build=lambda session, _: records.first_record(
+                session, issue="#7", project="/code/.git"
+            ),
+            **how,
+        )
+
+    first = begin(alone=work)
+    before = tree(store.root)
+    with pytest.raises(UsageError, match=f"session {first.id} works on issue #7") as refused:
+        begin(alone=work)
+    assert "--force" in str(refused.value.hint)
+    assert tree(store.root) == before
+    begin(alone=Work(issue="#8", project="/code/.git")).close()
+    begin().close()
+    records.finish(first)
+    for session in store.unfinished():
+        store.update(session.id, lambda one: ended(one, records.COMPLETED, at=records.NOON))
+    begin(alone=work).close()
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from outrig.core.relations import Work
+from outrig.errors import UsageError
+from outrig.store import creation
+from outrig.store.sessions import SessionStore
+from tests import records
+work = Work(issue="1", project="/p")
+def build(session, _):
+    return records.first_record(session, issue="1", project="/p")
+sys.stdin.readline()
+try:
+    creation.create(
+        SessionStore(Path(sys.argv[1])), now=records.NOON, build=build, alone=work
+    )
+    print("mine")
+except UsageError:
+    print("refused")
+"""
+
+
+def test_of_several_that_begin_the_same_work_at_once_one_may(store):
+    store.root_id()
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(store.root)],
+            cwd=REPO,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    said = [worker.communicate("go\n")[0].strip() for worker in workers]
+    assert sorted(said) == ["mine", "refused", "refused", "refused"]
