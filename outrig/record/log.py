@@ -110,9 +110,11 @@ class Recorder:
 
     def close(self) -> None:
         """Make everything durable and let go; a second call does nothing."""
-        if self._fds and self._dirty:
-            self._sync(self._last)
-        self._close_all()
+        try:
+            if self._fds and self._dirty:
+                self._sync(self._last)
+        finally:
+            self._close_all()
 
     def __enter__(self) -> Self:
         return self

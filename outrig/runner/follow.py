@@ -48,17 +48,16 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
     Raises EngineUnreachableError when the engine went away and did not come back: the session
     may go on without us, its record says so, and the next command finishes it.
     """
-    with run.recorder, _control(run) as control:
+    with contextlib.ExitStack() as last, run.recorder, _control(run) as control:
         pump = Pump(run, console, control, unfed)
         let_go = _until_output_ends(run, pump, console)
         pump.note_dropped()
         if let_go:
             return Followed(run.held.session, pump.unfed)
-        exit_ = _exit(run)
-        session = finish(run, exit_, missing=pump.unrecorded)
-    run.output.close()
-    pump.show_the_rest()
-    return Followed(session)
+        last.callback(pump.show_the_rest)  # whatever becomes of the record
+        last.callback(run.output.close)
+        pump.end_recording()
+        return Followed(finish(run, _exit(run), missing=pump.unrecorded))
 
 
 def _control(run: Launched) -> contextlib.AbstractContextManager[Control | None]:
@@ -104,8 +103,9 @@ def finish(run: Launched, exit_: Exit | None, *, missing: str | None) -> Session
     ending = judge(intents.read(run.held.directory), _finding(run, exit_))
     now = datetime.now(UTC)
     run.held.update(lambda session: _with_missing(ended(session, ending, at=now), missing))
-    with contextlib.suppress(EngineError, EngineUnreachableError):
-        # A container that stays is noted: whoever comes next removes it. The run has ended.
+    with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
+        # A container that stays is noted: whoever comes next removes it. The run has ended, and a
+        # note that cannot be taken away names what is gone.
         run.engine.remove(run.ref)
         run.held.update(lambda session: without_resource(session, run.attempt))
     return run.held.session

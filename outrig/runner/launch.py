@@ -31,7 +31,7 @@ from outrig.core.session import (
     with_resource,
     without_resource,
 )
-from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError
+from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError, StoreError
 from outrig.record.log import Recorder
 from outrig.runner import homes, image, issue
 from outrig.runner.cancel import CancelledError
@@ -139,14 +139,16 @@ def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held
 
 
 def _end(order: Order, held: Held, undo: contextlib.ExitStack, ending: Ending) -> None:
-    """The record says what happened, then everything that was made goes."""
-    try:
+    """The record says what happened, then everything that was made goes.
+
+    What failed first is what the user must hear of; a record that cannot be written says that it
+    never ran, and the next command finishes it.
+    """
+    with contextlib.suppress(StoreError, OSError):
         held.update(lambda session: ended(session, ending, at=datetime.now(UTC)))
         if not (held.directory / places.CONFIG).exists():
-            with contextlib.suppress(OSError):  # what failed first is what the user must hear of
-                _keep_config(held, order)
-    finally:
-        undo.close()
+            _keep_config(held, order)
+    undo.close()
 
 
 def _keep_config(held: Held, order: Order) -> None:
@@ -257,7 +259,7 @@ class _Start:
 
     def _remove(self, ref: Ref) -> None:
         """What stays is noted, for whoever comes next; what went wrong before is what is told."""
-        with contextlib.suppress(EngineError, EngineUnreachableError):
+        with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
             self.engine.remove(ref)
             self.held.update(lambda session: without_resource(session, self.attempt))
 

@@ -6,6 +6,7 @@ reader slows the agent down instead of filling our memory; once it is being ende
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from collections import deque
@@ -18,9 +19,10 @@ from outrig.errors import StoreError
 from outrig.runner.console import Resized
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from outrig.core.engine import Stream
+    from outrig.core.session import Session
     from outrig.runner.console import Console, Event, Outlet
     from outrig.runner.control import Control
     from outrig.runner.launched import Launched
@@ -44,7 +46,8 @@ class Pump:
         self._stdin = run.stdin
         self._ending_input = False
         self.heard = time.monotonic()
-        self.unrecorded: str | None = None  # why the logs are not whole
+        self._refusal = ""  # why the logs are not whole
+        self._unkept = 0  # bytes that came after it
         self._full = False
         if self._stdin and console.input is None and not console.keeps_input:
             self._end_input()
@@ -85,7 +88,7 @@ class Pump:
         if not isinstance(event, Resized):
             return False
         if self._run.tty:
-            self._recorder.resize(event.rows, event.columns)
+            self._recorded(lambda: self._recorder.resize(event.rows, event.columns))
             self._run.engine.resize(self._run.ref, event.rows, event.columns)
         return True
 
@@ -106,23 +109,44 @@ class Pump:
         return True
 
     def _record(self, stream: Stream, data: bytes) -> None:
-        """The agent runs on when the disk refuses; the record says what is missing."""
-        if self.unrecorded is not None:
-            return
-        try:
-            self._recorder.write(stream, data)
-        except StoreError as error:
-            self.unrecorded = error.message
+        if self._refusal:
+            self._unkept += len(data)
+        self._recorded(lambda: self._recorder.write(stream, data))
         if self._recorder.dropped and not self._full:
             self._full = True  # at once, for whoever looks, and because we may be killed
             self.note_dropped()
+
+    def _recorded(self, step: Callable[[], None]) -> None:
+        """The agent runs on when the disk refuses; the record says what is missing."""
+        if self._refusal:
+            return
+        try:
+            step()
+        except StoreError as error:
+            self._refusal = error.message
+
+    @property
+    def unrecorded(self) -> str | None:
+        """What the logs lack and why; None when they are whole."""
+        if not self._unkept:
+            return self._refusal or None
+        return f"{self._refusal}; {self._unkept} bytes after that are not kept"
+
+    def end_recording(self) -> None:
+        """All that is kept is on the disk from here on."""
+        self._recorded(self._recorder.close)
 
     def note_dropped(self) -> None:
         """Say in the record how much the bound on the logs left out, as far as it did."""
         count = self._recorder.dropped
         if count:
             now = datetime.now(UTC)
-            self._run.held.update(lambda session: with_dropped(session, count, at=now))
+            self._note(lambda session: with_dropped(session, count, at=now))
+
+    def _note(self, change: Callable[[Session], Session]) -> None:
+        """What the record can do without, should the disk refuse: the session goes on."""
+        with contextlib.suppress(StoreError):
+            self._run.held.update(change)
 
     def _outlet(self) -> Outlet | None:
         return self._console.outlet(self._waiting[0][0]) if self._waiting else None
@@ -214,7 +238,7 @@ class Pump:
     def _note_input_done(self) -> None:
         """From here on our death cuts nothing short."""
         if self._run.held.session.fields.get("stdin_open"):
-            self._run.held.update(lambda session: with_fields(session, stdin_open=None))
+            self._note(lambda session: with_fields(session, stdin_open=None))
 
     @property
     def unfed(self) -> bytes:

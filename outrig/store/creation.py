@@ -14,7 +14,7 @@ from outrig.core import events
 from outrig.core.naming import is_name, session_id
 from outrig.core.session import with_fields
 from outrig.errors import StoreError, UsageError, reason
-from outrig.store import explicit, lock
+from outrig.store import explicit, file, lock, reserve
 from outrig.store.belonging import machine
 from outrig.store.events import append
 from outrig.store.places import LOGS, NAMES, OPEN, RECORD
@@ -113,6 +113,8 @@ def create(
                 session_dir_made=made or None,
             )
             undo.callback(_unlink, f"{directory}/{RECORD}")
+            undo.callback(reserve.drop, str(directory))
+            reserve.make(str(directory), len(file.encoded(record.fields)))
             write_record(directory, record)
             undo.pop_all()
         happened = events.changes(None, record, now=now)

@@ -51,31 +51,41 @@ def read_object(path: str, *, dir_fd: int | None = None) -> dict[str, Any]:
 
 
 def write_object(path: str, value: Mapping[str, Any]) -> None:
-    """Replace a file by the JSON of `value`, pretty-printed, 0600, durable when this returns.
+    """Replace a file by the JSON of `value`, pretty-printed, 0600, durable when this returns."""
+    replace(path, encoded(value))
+
+
+def encoded(value: Mapping[str, Any]) -> bytes:
+    """Pretty-printed JSON.
 
     A path that is not UTF-8 has lone surrogates here; JSON escapes them just as Python does.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    replace(path, text.encode("utf-8", "backslashreplace"))
+    return text.encode("utf-8", "backslashreplace")
 
 
 def replace(path: str, data: bytes) -> None:
     """Swap the file whole: temporary file, fsync, rename, fsync of the directory."""
-    directory, _, name = path.rpartition("/")
-    beside = f"{directory}/.{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    new = beside(path)
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
-            _write_all(fd, data)
+            write_all(fd, data)
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(beside, path)
+        os.rename(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(beside)
+            os.unlink(new)
         raise
-    sync_directory(directory)
+    sync_directory(path.rpartition("/")[0])
+
+
+def beside(path: str) -> str:
+    """A name in the same directory that nobody else takes, by which is_temporary() knows it."""
+    directory, _, name = path.rpartition("/")
+    return f"{directory}/.{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
 
 
 def sync_directory(path: str) -> None:
@@ -102,7 +112,7 @@ def _read_all(fd: int) -> bytes:
     return b"".join(parts)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]

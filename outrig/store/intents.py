@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from outrig.core.ending import Intent, IntentKind
 from outrig.core.frozen import as_dict
 from outrig.errors import StoreError
-from outrig.store import file
+from outrig.store import file, reserve
 from outrig.store.places import INTENT
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def write(directory: Path, intent: Intent) -> Intent:
         return earlier
     fields = as_dict(intent)
     try:
-        file.write_object(f"{directory}/{INTENT}", fields)
+        reserve.write_object(str(directory), INTENT, fields)
     except OSError as error:
         raise StoreError(f"cannot write {directory}/{INTENT}: {error.strerror}") from error
     return intent

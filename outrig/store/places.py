@@ -8,6 +8,7 @@
         .events                         what happened to sessions, a JSON line each
         <id>/                           a directory, or a symlink to an explicit --session-dir
             session.json intent.json config.toml
+            .reserve                space for the end, should the disk be full by then
             logs/                       stdout.log stderr.log terminal.log timing build.log
             etc/ home/ workspace/       what is mounted into the container
     $XDG_CONFIG_HOME/outrig/config.toml the global config (~/.config)
@@ -41,6 +42,7 @@ EVENTS = ".events"
 
 RECORD = FILE
 INTENT = "intent.json"
+RESERVE = ".reserve"
 CONFIG = "config.toml"
 LOGS = "logs"
 TIMING = "timing"  # in LOGS; written after each chunk of output

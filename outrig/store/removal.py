@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from outrig.core.session import Session
 from outrig.errors import StoreError
 from outrig.store import file, tree
-from outrig.store.places import CONFIG, INTENT, LOG_FILES, LOGS, NAMES, OPEN, RECORD
+from outrig.store.places import CONFIG, INTENT, LOG_FILES, LOGS, NAMES, OPEN, RECORD, RESERVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from outrig.store.sessions import SessionStore
 
-_FILES = (INTENT, CONFIG, ".reserve")
+_FILES = (INTENT, CONFIG, RESERVE)
 _TREES = ("etc", "home", "snapshots.git")
 _FOREIGN_LOGS = (".log", ".stderr")
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

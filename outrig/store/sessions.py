@@ -18,7 +18,7 @@ from outrig.core import events
 from outrig.core.naming import is_id
 from outrig.core.session import Session
 from outrig.errors import StoreError
-from outrig.store import file, lock
+from outrig.store import file, lock, reserve
 from outrig.store.events import append
 from outrig.store.file import UnreadableError
 from outrig.store.places import LOCKS, LOGS, NAMES, OPEN, RECORD, ROOT_ID, TIMING
@@ -132,6 +132,7 @@ class SessionStore:
             if after.fields != before.fields:
                 write_record(self.root / session, after)
             if after.ended:
+                reserve.drop(f"{self.root}/{session}")
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{self.root}/{OPEN}/{session}")
             happened = events.changes(before, after, now=datetime.now(UTC))
@@ -247,7 +248,7 @@ def read_record(directory: Path) -> Session:
 def write_record(directory: Path, session: Session) -> None:
     """Swap a record whole. Raises StoreError."""
     try:
-        file.write_object(f"{directory}/{RECORD}", session.fields)
+        reserve.write_object(str(directory), RECORD, session.fields)
     except OSError as error:
         raise StoreError(f"cannot write {directory}/{RECORD}: {error.strerror}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from outrig.core.ending import Intent
 from outrig.core.engine import Exit
 from outrig.core.moment import time_text
 from outrig.core.plan import Request
-from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
+from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
 from outrig.runner.console import Event, Signalled, Silent
 from outrig.runner.follow import follow
 from outrig.store import intents
@@ -22,11 +23,12 @@ from tests.fakes import FakeEngine, Script, exited
 from tests.runner.orders import launched, order, record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from outrig.core.engine import Stream
     from outrig.core.session import Session
     from outrig.runner.console import Outlet
+    from outrig.runner.launched import Launched
     from tests.conftest import Home
 
 COMPLAINT = b"[FATAL tini (7)] exec nosuch failed: No such file or directory\n"
@@ -252,6 +254,90 @@ def test_a_container_that_cannot_be_removed_changes_no_end(home: Home, console, 
     session, _ = followed(home, Script(refuses_remove=why), console())
     assert ending(session) == ("completed", "exit", 0)
     assert len(session.resources) == 1  # still noted, for whoever comes next
+
+
+# ---------------------------------------------------------------- a disk that refuses
+
+FULL = StoreError("cannot write session.json: No space left on device")
+
+
+def refusing(monkeypatch, run: Launched, unless: Callable[[Session], bool]) -> None:
+    """From now on the record is not rewritten, unless it would be for this."""
+    really = run.held.store.update
+
+    def update(session: str, change: Callable[[Session], Session]) -> Session:
+        if not unless(change(run.held.store.load(session))):
+            raise FULL
+        return really(session, change)
+
+    monkeypatch.setattr(run.held.store, "update", update)
+
+
+def test_an_end_that_cannot_be_written_leaves_the_container_that_knows_it(
+    home: Home, console, monkeypatch
+):
+    engine = FakeEngine(Script(says=[("stdout", b"last words\n")], ends=exited(3)))
+    looking = console()
+    run = launched(home, engine)
+    refusing(monkeypatch, run, unless=lambda _: False)
+    with pytest.raises(StoreError, match="No space left"):
+        follow(run, looking)
+    assert looking.shown["stdout"].data == b"last words\n"
+    assert engine.removed == []
+    assert record(home)["status"] == "running"
+    assert run.held.store.is_open(run.held.id)
+    run.held.close()
+
+
+def test_a_note_that_cannot_be_written_ends_no_session(home: Home, console, monkeypatch):
+    request = Request(words=("cat",), image="fake:1", interactive=True)
+    engine = FakeEngine(Script(says=[("stdout", b"123456")], ends=exited(3)))
+    wanted = order(home, request, flags={"limits.log-bytes": "5"})
+    run = launched(home, engine, wanted)
+    assert run.held.session.fields["stdin_open"] is True
+    refusing(monkeypatch, run, unless=lambda session: session.ended and bool(session.resources))
+    session = follow(run, console()).session
+    assert ending(session) == ("failed", "exit", 3)
+    assert len(engine.removed) == 1
+    run.held.close()
+
+
+def test_logs_that_cannot_be_written_stop_no_agent(home: Home, console, monkeypatch):
+    engine = FakeEngine(Script(says=[("stdout", b"kept"), ("stdout", b"lost"), ("stderr", b"too")]))
+    looking = console()
+    run = launched(home, engine)
+    really = run.recorder.write
+    full = StoreError("cannot write the session's logs: No space left on device")
+
+    def write(stream: Stream, data: bytes) -> None:
+        if data == b"lost":
+            raise full
+        really(stream, data)
+
+    monkeypatch.setattr(run.recorder, "write", write)
+    session = follow(run, looking).session
+    assert ending(session) == ("completed", "exit", 0)
+    assert (run.held.directory / "logs/stdout.log").read_bytes() == b"kept"
+    assert (run.held.directory / "logs/stderr.log").read_bytes() == b""
+    assert looking.shown["stdout"].data == b"keptlost"
+    assert session.text("logs_incomplete") == f"{full.message}; 3 bytes after that are not kept"
+    run.held.close()
+
+
+def test_logs_that_cannot_be_made_durable_are_said_to_be_incomplete(
+    home: Home, console, monkeypatch
+):
+    engine = FakeEngine(Script(says=[("stdout", b"said")]))
+    run = launched(home, engine)
+
+    def broken(_fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    session = follow(run, console()).session
+    assert ending(session) == ("completed", "exit", 0)
+    assert session.text("logs_incomplete").endswith("Input/output error")
+    run.held.close()
 
 
 # ---------------------------------------------------------------- who ends it

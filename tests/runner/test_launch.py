@@ -18,6 +18,7 @@ from outrig.errors import (
     ImageMissingError,
     MountError,
     OutrigError,
+    StoreError,
 )
 from outrig.runner.cancel import CancelledError
 from outrig.store.sessions import SessionStore
@@ -209,6 +210,25 @@ def test_a_container_that_cannot_be_removed_hides_no_reason(home: Home, engine):
     found = record(home)
     assert (found["exit_code"], found["reason"]) == (127, "start-failed")
     assert len(found["resources"]) == 1
+
+
+def test_a_record_that_cannot_be_ended_hides_no_failure(home: Home, engine, monkeypatch):
+    """The next command finds that it never ran, and finishes it."""
+    made = engine(Script(refuses_start=CommandNotFoundError("no")))
+    really = SessionStore.update
+
+    def update(store, session, change):
+        if change(store.load(session)).ended:
+            raise StoreError("cannot write session.json: Permission denied")
+        return really(store, session, change)
+
+    monkeypatch.setattr(SessionStore, "update", update)
+    with pytest.raises(CommandNotFoundError):
+        launched(home, made)
+    found = record(home)
+    assert found["status"] == "preparing"
+    assert made.containers == {}
+    assert SessionStore(home.sessions).unattended() == [found["id"]]
 
 
 def test_a_fault_of_ours_ends_the_record_too(home: Home, engine):
