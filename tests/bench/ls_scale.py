@@ -15,7 +15,7 @@ from outrig.core.naming import session_id
 from outrig.core.session import ended
 from outrig.store.sessions import SessionStore
 from tests import records
-from tests.bench.timing import OUTRIG, medians
+from tests.bench.timing import OUTRIG, show, spent
 
 TARGET = 1.3
 ROUNDS = 21
@@ -26,15 +26,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as top:
         roots = {number: fill(Path(top) / str(number), number) for number in (FEW, MANY)}
         commands = {
-            str(number): (*OUTRIG, "ls", "--session-root", str(root))
+            f"{number} sessions": (*OUTRIG, "ls", "--session-root", str(root))
             for number, root in roots.items()
         }
-        found = medians(commands, rounds=ROUNDS, env={"HOME": top})
-    ratio = found[str(MANY)] / found[str(FEW)]
-    for name, median in found.items():
-        sys.stdout.write(f"{name:>6} sessions {median:7.1f} ms\n")
-    sys.stdout.write(f"ratio {ratio:.2f}\n")
-    return int(ratio > TARGET)
+        found = spent(commands, rounds=ROUNDS, env={"HOME": top})
+    few, many = found
+    show(found, few)
+    return int(found[many].ratio(found[few]) > TARGET)
 
 
 def fill(root: Path, number: int) -> Path:

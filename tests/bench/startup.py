@@ -11,7 +11,7 @@ from pathlib import Path
 
 from outrig.store.sessions import SessionStore
 from tests import records
-from tests.bench.timing import OUTRIG, medians
+from tests.bench.timing import OUTRIG, show, spent
 
 TARGET = 1.3
 ROUNDS = 21
@@ -25,11 +25,10 @@ def main() -> int:
             "import typer": (sys.executable, "-P", "-c", "import typer"),
             **{name: (*OUTRIG, name) for name in ("--version", "--help", "ls", "show")},
         }
-        found = medians(commands, rounds=ROUNDS, env=env)
+        found = spent(commands, rounds=ROUNDS, env=env)
+    show(found, "import typer")
     base = found["import typer"]
-    for name, median in found.items():
-        sys.stdout.write(f"{name:<14} {median:7.1f} ms   {median / base:.2f}\n")
-    return int(max(found.values()) > base * TARGET)
+    return int(max(one.ratio(base) for one in found.values()) > TARGET)
 
 
 if __name__ == "__main__":

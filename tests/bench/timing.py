@@ -1,4 +1,8 @@
-"""Commands timed against each other: alternating, after a warm-up, by their medians."""
+"""Commands timed against each other: alternating, after a warm-up, in wall-clock and CPU time.
+
+Each round runs every command once, so that noise hits all alike; a ratio is the median of the
+ratios within the rounds. CPU time is what the command and its children used, the engine's apart.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,25 +23,64 @@ REPO = Path(__file__).resolve().parents[2]
 OUTRIG = (sys.executable, "-P", "-c", "import sys; from outrig.cli.entry import entry; entry()")
 
 
-def medians(
-    commands: Mapping[str, Sequence[str]], *, rounds: int, env: Mapping[str, str]
-) -> dict[str, float]:
-    """Milliseconds by name. Each round runs every command once, so that noise hits all alike."""
+class Spent(NamedTuple):
+    """What a command took, a number for each round, in milliseconds."""
+
+    wall: list[float]
+    cpu: list[float]
+
+    def ratio(self, to: Spent) -> float:
+        return _ratio(self.wall, to.wall)
+
+    def cpu_ratio(self, to: Spent) -> float:
+        return _ratio(self.cpu, to.cpu)
+
+
+def _ratio(these: Sequence[float], those: Sequence[float]) -> float:
+    return statistics.median(one / other for one, other in zip(these, those, strict=True))
+
+
+def spent(
+    commands: Mapping[str, Sequence[str]], *, rounds: int, env: Mapping[str, str], warm_up: int = 2
+) -> dict[str, Spent]:
+    """By name. The first rounds fill caches and do not count."""
     with tempfile.TemporaryDirectory() as compiled:
-        # As installed: compiled once. Where bytecode is not written, sources cost 20 ms more.
-        bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
-        where = {**os.environ, **env, **bytecode, "PYTHONPATH": str(REPO)}
-        return _medians(commands, rounds, where)
+        where = environment(env, compiled)
+        taken = {name: Spent([], []) for name in commands}
+        for number in range(warm_up + rounds):
+            for name, command in commands.items():
+                wall, cpu = _run(command, where)
+                if number >= warm_up:
+                    taken[name].wall.append(wall)
+                    taken[name].cpu.append(cpu)
+    return taken
 
 
-def _medians(
-    commands: Mapping[str, Sequence[str]], rounds: int, env: Mapping[str, str]
-) -> dict[str, float]:
-    taken: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(rounds + 2):
-        for name, command in commands.items():
-            started = time.perf_counter()
-            subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
-            if number >= 2:  # the first ones fill caches
-                taken[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(times) for name, times in taken.items()}
+def environment(env: Mapping[str, str], compiled: str) -> dict[str, str]:
+    """As installed: compiled once. Where bytecode is not written, sources cost 20 ms more."""
+    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
+    return {**os.environ, **env, **bytecode, "PYTHONPATH": str(REPO)}
+
+
+def _run(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, float]:
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return wall * 1000, (used.ru_utime + used.ru_stime) * 1000
+
+
+def show(found: Mapping[str, Spent], yardstick: str) -> None:
+    """A line each: milliseconds, and how many times the yardstick's."""
+    base = found[yardstick]
+    width = max(map(len, found))
+    for name, one in found.items():
+        wall, cpu = statistics.median(one.wall), statistics.median(one.cpu)
+        sys.stdout.write(
+            f"{name:<{width}}  {wall:8.1f} ms  {one.ratio(base):5.2f}"
+            f"   cpu {cpu:8.1f} ms  {one.cpu_ratio(base):5.2f}\n"
+        )
+    sys.stdout.flush()
