@@ -62,6 +62,9 @@ class Git:
     """git for one repository, named and never discovered: so it does not ask who owns it.
 
     `path` is the PATH on which git is found, `index` an index file in place of the repository's.
+    `objects` is where new objects go in place of the repository's own directory, `alternates` are
+    further places to find some; `variables` are added to git's environment, and taken from it
+    where they are None; `owner` is the uid and gid that it runs as.
     """
 
     git_dir: str
@@ -69,6 +72,10 @@ class Git:
     work_tree: str | None = None
     index: str | None = None
     settings: Mapping[str, str] | None = None
+    objects: str | None = None
+    alternates: tuple[str, ...] = ()
+    variables: Mapping[str, str | None] | None = None
+    owner: tuple[int, int] | None = None
 
     def __call__(
         self, *argv: str, stdin: bytes = b"", accepted: Collection[int] = (0,), cwd: str = ""
@@ -83,11 +90,16 @@ class Git:
             where["GIT_WORK_TREE"] = self.work_tree
         if self.index is not None:
             where["GIT_INDEX_FILE"] = self.index
-        environment = {**_QUIET, **where, "PATH": self.path}
+        if self.objects is not None:
+            where["GIT_OBJECT_DIRECTORY"] = self.objects
+        if self.alternates:
+            listed = os.pathsep.join(map(_listed, self.alternates))
+            where["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = listed
+        asked = {**_QUIET, **where, "PATH": self.path, **(self.variables or {})}
+        environment = {name: value for name, value in asked.items() if value is not None}
         settings = {**_SETTINGS, **(self.settings or {})}
-        return _started(
-            _with(settings), argv, cwd or self.work_tree or "/", environment, piped=piped
-        )
+        place = cwd or self.work_tree or "/"
+        return _started(_with(settings), argv, place, environment, piped=piped, owner=self.owner)
 
 
 class Running:
@@ -138,13 +150,27 @@ class Running:
         return said
 
 
+def _listed(path: str) -> str:
+    """In git's list of paths one with a colon, or that begins with a quote, is quoted as in C."""
+    if ":" not in path and not path.startswith('"'):
+        return path
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _with(settings: Mapping[str, str]) -> tuple[str, ...]:
     pairs = (word for name, value in settings.items() for word in ("-c", f"{name}={value}"))
     return ("git", "--no-pager", "--literal-pathspecs", *pairs)
 
 
 def _started(
-    git: Sequence[str], argv: Sequence[str], cwd: str, env: Mapping[str, str], *, piped: bool
+    git: Sequence[str],
+    argv: Sequence[str],
+    cwd: str,
+    env: Mapping[str, str],
+    *,
+    piped: bool,
+    owner: tuple[int, int] | None,
 ) -> Running:
     import subprocess  # noqa: PLC0415 - 15 ms that a command without git never pays
 
@@ -156,6 +182,9 @@ def _started(
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            user=owner[0] if owner else None,
+            group=owner[1] if owner else None,
+            extra_groups=[] if owner else None,
         )
     except FileNotFoundError as error:
         if error.filename != git[0]:
