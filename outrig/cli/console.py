@@ -1,7 +1,9 @@
-"""The terminal as a console for a run: signals, resizes, outlets, raw mode.
+"""The terminal as a console for a run: signals, resizes, outlets, keys.
 
 Signals become bytes in a pipe that the run's loop polls, so they are handled between two steps
-and never in the middle of one; only within `interruptible()` do they break a step off.
+and never in the middle of one; only within `interruptible()` do they break a step off. While a
+session is fed, TSTP gives the terminal back before outrig stops, and CONT takes it again; other
+signals that kill (QUIT, ALRM, USR1, USR2) give it back first.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from outrig.cli import report
+from outrig.cli.loan import Loan
 from outrig.core.detach import DetachKeys
 from outrig.runner.cancel import CancelledError
 from outrig.runner.console import CHUNK, Detached, Resized, Signalled
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
     from outrig.runner.console import Event
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-DETACHED = 0  # beside the signals that are waiting: the detach keys were typed
+PAUSING = (signal.SIGTSTP, signal.SIGCONT)
+KILLING = (signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
+# Beside the signals that are waiting: the detach keys were typed; paint everything.
+DETACHED, REPAINT = 0, -1
 GOES_ON = "the session goes on, into its logs"
 ATOMIC = 4096  # bytes; PIPE_BUF: a pipe that polls writable takes this much at once
 
@@ -64,8 +70,9 @@ def _at_its_own_pace(descriptor: int) -> int:
 class Spout:
     """An outlet onto a descriptor: never more at once than fits without waiting."""
 
-    def __init__(self, descriptor: int, unread: str) -> None:
+    def __init__(self, descriptor: int, unread: str, loan: Loan | None = None) -> None:
         self._unread = unread
+        self._loan = loan
         self._descriptor = _at_its_own_pace(descriptor)
         mode = os.fstat(descriptor).st_mode
         never_waits = stat.S_ISREG(mode) or stat.S_ISCHR(mode)
@@ -76,13 +83,16 @@ class Spout:
 
     def write(self, data: memoryview) -> int:
         try:
-            return os.write(self._descriptor, data[: self._most])
+            written = os.write(self._descriptor, data[: self._most])
         except BlockingIOError:  # somebody made it non-blocking
             return 0
         except OSError:
             name = "stdout" if self._descriptor == 1 else "stderr"
             report.notice(f"nobody reads {name} any more; {self._unread}")
             raise
+        if self._loan:
+            self._loan.shown(data[:written])
+        return written
 
 
 class TerminalConsole:
@@ -91,10 +101,12 @@ class TerminalConsole:
     def __init__(self, *, show_streams: bool, unread: str = GOES_ON) -> None:
         """`unread` is what becomes of it all when nobody reads any more."""
         self._show = show_streams
+        painted = _at_its_own_pace(1) if os.isatty(1) else None
+        self._loan = Loan(painted)
         self._spouts = {
-            "stdout": Spout(1, unread),
+            "stdout": Spout(1, unread, self._loan),
             "stderr": Spout(2, unread),
-            "terminal": Spout(1, unread),
+            "terminal": Spout(1, unread, self._loan),
         }
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._breaking_off = False
@@ -125,7 +137,13 @@ class TerminalConsole:
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 1024)
         caught, self._waiting = self._waiting, []
-        return [event for number in caught if (event := _event(number)) is not None]
+        if signal.SIGTSTP in caught:
+            self._pause()
+        if signal.SIGTSTP in caught or signal.SIGCONT in caught:
+            self._loan.take_again()
+            self._waiting = [n for n in self._waiting if n != signal.SIGCONT]
+            caught.append(REPAINT)
+        return [event for number in caught for event in _events(number)]
 
     @property
     def due(self) -> float | None:
@@ -154,8 +172,8 @@ class TerminalConsole:
             return None
 
     def tell_size(self) -> None:
-        """Have events() say the terminal's size, as if it had just changed."""
-        self._wake(signal.SIGWINCH)
+        """Have events() say the terminal's size, so that everything is painted anew for it."""
+        self._wake(REPAINT)
 
     def outlet(self, stream: Stream) -> Spout | None:
         return self._spouts[stream] if self._show else None
@@ -181,18 +199,38 @@ class TerminalConsole:
         """Feed the session from our stdin; a terminal is raw meanwhile, and restored after."""
         self.input = 0 if stdin in ("pipe", "terminal") else None
         self._keys = DetachKeys(detach_keys if stdin == "terminal" else b"")
-        if stdin != "terminal":
+        with self._lending(keyboard=stdin == "terminal"):
             yield
-            return
-        import termios
-        import tty
 
-        before = termios.tcgetattr(0)
-        tty.setraw(0, termios.TCSANOW)
+    @contextlib.contextmanager
+    def _lending(self, *, keyboard: bool) -> Iterator[None]:
+        """The terminal is the session's; whatever ends that, or stops us, gives it back first."""
+        before = {number: signal.getsignal(number) for number in (*PAUSING, *KILLING)}
         try:
+            for number in PAUSING:
+                if before[number] != signal.SIG_IGN:
+                    signal.signal(number, self._caught)
+            for number in KILLING:
+                if before[number] == signal.SIG_DFL:
+                    signal.signal(number, self._die)
+            self._loan.take(keyboard=keyboard)
             yield
         finally:
-            termios.tcsetattr(0, termios.TCSADRAIN, before)
+            self._loan.give_back()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _pause(self) -> None:
+        """Stop, as whoever sent TSTP wants it, unless nobody could have us go on."""
+        self._loan.give_back()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self._caught)
+
+    def _die(self, number: int, _frame: FrameType | None) -> None:
+        self._loan.give_back()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     def _wake(self, what: int) -> None:
         self._waiting.append(what)
@@ -206,14 +244,21 @@ class TerminalConsole:
             raise CancelledError(number)
 
 
-def _event(number: int) -> Event | None:
+def _events(number: int) -> Sequence[Event]:
     """A terminal that closes lets go of the session, as its detach keys do."""
-    if number in (DETACHED, signal.SIGHUP):
-        return Detached()
-    if number != signal.SIGWINCH:
-        return Signalled(number)
+    if number in {DETACHED, signal.SIGHUP}:
+        return (Detached(),)
+    if number in PAUSING:
+        return ()
+    if number not in {signal.SIGWINCH, REPAINT}:
+        return (Signalled(number),)
     size = _size()
-    return Resized(*size) if size else None
+    if size is None:
+        return ()
+    rows, columns = size
+    # Only a size that changes is told to a program; it paints everything then.
+    nudge = (Resized(rows, columns + 1),) if number == REPAINT else ()
+    return (*nudge, Resized(rows, columns))
 
 
 def _size() -> tuple[int, int] | None:

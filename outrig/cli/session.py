@@ -113,16 +113,11 @@ def _why_not_started(session: Session) -> str:
 
 def _told_detached(asked: Asked, session: Session) -> int:
     """A session that runs on under a supervisor; its result is asked for with `outrig wait`."""
-    from outrig.record.painted import wiped
-
     if asked.as_json:
         output.as_json(session.fields)
     elif asked.request.detach:
         output.text(f"{session.id}\n")
     else:
-        if session.fields.get("tty") is True:
-            with contextlib.suppress(OSError):  # a terminal that was closed needs no wiping
-                os.write(1, wiped(Path(session.text("session_dir"))))
         report.notice(f"detached; back to it: outrig attach {session.id}")
     return 0
 

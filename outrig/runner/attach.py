@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from outrig.core.control import encode, encode_size
 from outrig.errors import SessionNotRunningError
 from outrig.record.log import FILES
-from outrig.record.painted import painted, wiped
+from outrig.record.painted import painted
 from outrig.record.reading import Logs
 from outrig.runner import reach
 from outrig.runner.console import Resized
@@ -46,14 +46,11 @@ def attach(found: Found, console: Console) -> Session:
     line = _line(found, session)
     with line, Logs(found.directory) as logs:
         logs.skip()
-        tty = session.fields.get("tty") is True
-        if tty:
+        if session.fields.get("tty") is True:
             _show(console, FILES["terminal"], painted(found.directory))
         if console.input is None and not console.keeps_input:
             line.sendall(encode("E"))
         if _look_on(found, console, line, logs):
-            if tty:
-                _show(console, FILES["terminal"], wiped(found.directory))
             return reach.current(found)
     return _final(found)
 
