@@ -1,0 +1,69 @@
+"""What differs between a tree and an index: asked of git, which compares stat data and lists names.
+
+Git reads no content to store it, follows no link, and enters no repository in the tree: an index of
+ours has no gitlinks, and a nested repository is listed as if it were a tree of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from outrig.core.frozen import replace
+from outrig.workspace import fifos
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from outrig.workspace.git import Git
+
+_NESTED = 200  # nested repositories that are looked into
+_CHANGED = ("diff-files", "-z", "--raw", "--no-renames", "--ignore-submodules=all")
+_NEW = ("ls-files", "-z", "--others", "--exclude-standard")
+
+
+class Differences:
+    """A context manager: the questions are asked when it is made, the answers fetched later."""
+
+    def __init__(self, git: Git, tree: Path) -> None:
+        self._git = git
+        self._tree = tree
+        self._changed = git.start(*_CHANGED)
+        self._new = git.start(*_NEW)
+        self.unlisted: list[bytes] = []  # nested repositories too many
+
+    def __enter__(self) -> Differences:  # noqa: PYI034 - nobody inherits
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed, self._new:
+            pass
+
+    def changed(self) -> list[bytes]:
+        """Paths of the index whose file may have changed, or is gone."""
+        words = fifos.answer(self._changed, self._tree).split(b"\0")
+        return sorted(set(words[1::2]))
+
+    def new(self) -> list[bytes]:
+        """Paths that are not in the index and not ignored, those of nested repositories too."""
+        listed = fifos.answer(self._new, self._tree).split(b"\0")
+        found = [path for path in listed if path and not path.endswith(b"/")]
+        nested = [path for path in listed if path.endswith(b"/")]
+        looked = 0
+        while nested:
+            above = nested.pop()
+            if looked == _NESTED:
+                self.unlisted.append(above)
+                continue
+            looked += 1
+            for path in self._inside(above):
+                (nested if path.endswith(b"/") else found).append(above + path)
+        return sorted(found)
+
+    def _inside(self, folder: bytes) -> Sequence[bytes]:
+        """What a nested repository holds, listed as if its top were that of the tree."""
+        inside = self._tree / os.fsdecode(folder)
+        git = replace(self._git, work_tree=str(inside), index=f"{self._git.index}.none")
+        with git.start(*_NEW) as running:
+            return [path for path in fifos.answer(running, inside).split(b"\0") if path]

@@ -1,0 +1,264 @@
+"""Snapshots: what a session's workspace held, as git trees in a repository of outrig's own.
+
+| in a snapshot                                        | not in it                                |
+|------------------------------------------------------|------------------------------------------|
+| what the user's repository tracked at the start,     | ignored files (.gitignore in the tree,   |
+| ignored or not                                       | the user's own rules as of the start)    |
+| all that was in the start snapshot and still exists  | `.git`, at any depth and in any case     |
+| new files that are not ignored                       | FIFOs, sockets, devices, directories     |
+| files of submodules and nested repositories, as      | what blobs.py calls too large; `skipped` |
+| plain files: there are no gitlinks in a snapshot     | names it                                 |
+
+The tree is hostile. git compares stat data and lists names there, with settings and attributes of
+ours; contents are read by handle (blobs.py), and a nested repository is never asked anything.
+Trees are compared with each other, start with end: a commit has gitlinks, and lacks the rest.
+
+`refs/snapshots/<name>` point at the trees themselves. `index` is the index file of the start, with
+its stat data, so that a later snapshot reads only what has changed since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from outrig.core.frozen import frozen, replace
+from outrig.errors import WorkspaceError, reason
+from outrig.workspace import fifos, index, rules
+from outrig.workspace.blobs import Blobs, Skipped
+from outrig.workspace.differences import Differences
+from outrig.workspace.folders import Folders
+from outrig.workspace.git import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+DIRECTORY = "snapshots.git"
+START, END = "start", "end"
+_FILES = 500_000  # that one snapshot may add
+_CONFIG = """\
+[core]
+\trepositoryFormatVersion = {version}
+\tbare = true
+\tfileMode = true
+\tignoreCase = false
+\tprotectHFS = false
+\tprotectNTFS = false
+\tlogAllRefUpdates = false
+\tcompression = 1
+[pack]
+\tcompression = 1
+[fastimport]
+\tunpackLimit = 0
+"""
+# What the tree's own .gitattributes say counts for nothing: no byte is converted.
+_ATTRIBUTES = "* !text !eol !crlf !ident !filter !working-tree-encoding !diff !merge\n"
+
+
+@frozen
+class Source:
+    """The user's repository, as it was found before the session; its places have no links."""
+
+    common_dir: str  # objects, info/exclude
+    index: str  # of the checkout that the session sees
+    sha256: bool = False
+
+
+class Taken(NamedTuple):
+    """A snapshot: the id of its tree, and the files whose content it lacks."""
+
+    tree: str
+    skipped: tuple[Skipped, ...]
+
+
+class Snapshots:
+    """Those of one session. Making the object touches nothing."""
+
+    def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
+        self.directory = directory
+        self._env = env
+        self.git = Git(git_dir=str(directory), path=env.get("PATH", os.defpath))
+
+    def start(self, tree: Path, source: Source | None) -> Taken:
+        """Make the repository and take the first snapshot, before the session can write.
+
+        Raises WorkspaceError.
+        """
+        with _explained(), self._scratch() as scratch:
+            self._make(source)
+            rules.keep(self.directory, source.common_dir if source else None, self._env)
+            git = self._over(tree, scratch)
+            if source:
+                index.seed(git, source.index)
+            taken = self._take(git, tree, keep=True)
+            if not scratch.exists():
+                scratch.touch()
+            scratch.replace(self._index)
+            (self.directory / "skipped").write_bytes(
+                b"".join(one.path + b"\0" for one in taken.skipped)
+            )
+            self._name(START, taken.tree)
+        return taken
+
+    def take(self, tree: Path, name: str | None = None) -> Taken:
+        """Another snapshot: END, `checkpoint/N`, or without a name one that nothing refers to.
+
+        Raises WorkspaceError, also where there is no start snapshot.
+        """
+        if self.tree(START) is None:
+            raise WorkspaceError(f"{self.directory} has no start snapshot")
+        with _explained(), self._scratch() as scratch:
+            index.copy(str(self._index), str(scratch))
+            taken = self._take(self._over(tree, scratch), tree)
+            if name:
+                self._name(name, taken.tree)
+        return taken
+
+    def tree(self, name: str) -> str | None:
+        """The id of a snapshot's tree."""
+        try:
+            return (self.directory / "refs/snapshots" / name).read_text("ascii").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    # ------------------------------------------------------------------ the repository
+    @property
+    def _index(self) -> Path:
+        return self.directory / "index"
+
+    @property
+    def algorithm(self) -> str:
+        return "sha256" if "sha256" in (self.directory / "config").read_text("ascii") else "sha1"
+
+    def _make(self, source: Source | None) -> None:
+        """What `git init --bare` makes, without a process."""
+        for name in ("objects/info", "objects/pack", "refs/snapshots", "info"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        sha256 = source is not None and source.sha256
+        config = _CONFIG.format(version=int(sha256))
+        config += "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
+        self._write("config", config)
+        self._write("info/attributes", _ATTRIBUTES)
+        if source:
+            self._write("objects/info/alternates", f"{_quoted(source.common_dir)}\n")
+        self._write("HEAD", "ref: refs/heads/none\n")  # last: with it, it is a repository
+
+    def _write(self, name: str, text: str) -> None:
+        (self.directory / name).write_text(text, "utf-8", "surrogateescape")
+
+    def _name(self, name: str, tree: str) -> None:
+        ref = self.directory / "refs/snapshots" / name
+        ref.parent.mkdir(exist_ok=True)
+        beside = ref.with_name(f"{ref.name}.lock")
+        beside.write_text(f"{tree}\n", "ascii")
+        beside.replace(ref)
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """An index file for one snapshot: others may be taken at the same time."""
+        path = self.directory / f"scratch-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            yield path
+        finally:
+            for left in (path, path.with_name(f"{path.name}.lock")):
+                left.unlink(missing_ok=True)
+
+    def _over(self, tree: Path, scratch: Path) -> Git:
+        settings = rules.setting(self.directory)
+        return replace(self.git, work_tree=str(tree), index=str(scratch), settings=settings)
+
+    # ------------------------------------------------------------------ one snapshot
+    def _take(self, git: Git, tree: Path, *, keep: bool = False) -> Taken:
+        """`keep`: the index shall know the stat data of what it holds."""
+        with (
+            Differences(git, tree) as differences,
+            Folders(tree) as folders,
+            Blobs(self.git, folders, algorithm=self.algorithm) as blobs,
+        ):
+            recorder = _Recorder(blobs, self._unread())
+            recorder.changed(differences.changed())
+            recorder.new(differences.new())
+            recorder.skip(differences.unlisted, "one nested repository too many")
+        index.update(git, recorder.lines)
+        if keep and recorder.lines:
+            with git.start("update-index", "-q", "--refresh") as running:
+                fifos.answer(running, tree, accepted=(0, 1))
+        elif not keep and not recorder.lines:
+            return Taken(self.tree(START) or "", tuple(recorder.skipped))
+        written = git("write-tree", "--missing-ok").decode().strip()
+        return Taken(written, tuple(recorder.skipped))
+
+    def _unread(self) -> frozenset[bytes]:
+        """What the start snapshot lacks: recorded now, it would look as if the session made it."""
+        try:
+            return frozenset((self.directory / "skipped").read_bytes().split(b"\0"))
+        except FileNotFoundError:
+            return frozenset()
+
+
+class _Recorder:
+    """Turns paths into lines for an index."""
+
+    def __init__(self, blobs: Blobs, unread: frozenset[bytes]) -> None:
+        self._blobs = blobs
+        self._unread = unread
+        self.lines: list[bytes] = []
+        self.skipped: list[Skipped] = []
+
+    def changed(self, paths: Iterable[bytes]) -> None:
+        """Entries of the index: what is there no more is taken out, before anything comes in."""
+        lines: list[bytes] = []
+        for path in paths:
+            found = self._blobs.put(path)
+            if isinstance(found, Skipped):
+                self.skipped.append(found)
+            elif found is None:
+                self.lines.append(index.removal(path))
+            else:
+                lines += [index.removal(path), index.line(found.mode, found.id, path)]
+        self.lines += lines
+
+    def new(self, paths: Sequence[bytes]) -> None:
+        for path in paths[:_FILES]:
+            if path in self._unread:
+                self.skipped.append(Skipped(path, "not in the start snapshot either"))
+            elif _is_git(path):
+                self.skipped.append(Skipped(path, "git records nothing of this name"))
+            elif found := self._blobs.put(path):
+                if isinstance(found, Skipped):
+                    self.skipped.append(found)
+                elif found.mode == "120000" and path.lower().endswith(_NO_LINKS):
+                    self.skipped.append(Skipped(path, "git records no link of this name"))
+                else:
+                    self.lines.append(index.line(found.mode, found.id, path))
+        self.skip(paths[_FILES:], f"a snapshot adds at most {_FILES} files")
+
+    def skip(self, paths: Iterable[bytes], why: str) -> None:
+        self.skipped += (Skipped(path, why) for path in paths)
+
+
+_NO_LINKS = (b".gitmodules", b".gitattributes", b".gitignore", b".mailmap")
+
+
+def _is_git(path: bytes) -> bool:
+    lower = path.lower()
+    return b".git" in lower and b".git" in lower.split(b"/")
+
+
+def _quoted(common_dir: str) -> str:
+    """A line of `alternates`: quoted as in C where it must be."""
+    objects = f"{common_dir}/objects"
+    if not any(character in objects for character in '"\n\\'):
+        return objects
+    escaped = objects.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkspaceError(f"cannot take a snapshot: {reason(error)}") from error
