@@ -279,7 +279,9 @@ def leftovers(engine: docker.DockerClient, top: Path) -> list[str]:
     found = []
     for root in roots - {""}:  # the lock of the same name is empty
         mine: dict[str, str | list[str] | bool] = {"label": f"org.outrig.root={root}"}
-        found += [f"container {one.name}" for one in engine.containers.list(all=True, filters=mine)]
+        # One that goes while it is being listed is gone.
+        listed = engine.containers.list(all=True, filters=mine, ignore_removed=True)
+        found += [f"container {one.name}" for one in listed]
         found += [f"network {one.name}" for one in engine.networks.list(filters=mine)]
         found += [f"volume {one.name}" for one in engine.volumes.list(filters=mine)]
     return found

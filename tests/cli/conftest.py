@@ -82,7 +82,8 @@ class Run:
         record = self.record()
         assert record["exit_code"] == code, record
         assert record["ended_at"]
-        assert not (self.root / ".open" / record["id"]).exists()
+        mark = self.root / ".open" / record["id"]  # a supervisor takes it away a moment later
+        until(lambda: not mark.exists(), "the mark of an unfinished session to go")
         return code, record["status"], record.get("reason")
 
     def until_status(self, status: str) -> dict[str, Any]:

@@ -8,30 +8,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.conftest import until
+from tests.conftest import leftovers
+
 if TYPE_CHECKING:
+    from docker import DockerClient
+
     from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.docker
 
+
+@pytest.fixture(autouse=True)
+def left_alone(run: Run, engine_client: DockerClient):
+    """A supervisor removes the container after its record has ended."""
+    yield
+    until(lambda: not leftovers(engine_client, run.root), "its container to be removed")
+
+
 TIMED_OUT = (124, "timeout", "idle-timeout")
-
-
-def test_a_sleeping_session_is_idle(run: Run):
-    done = run("--idle-timeout", "2s", "sh", "-c", "echo working; exec sleep 60")
-    assert run.ending(done) == TIMED_OUT
-    assert run.log("stdout.log") == b"working\n"
-
-
-def test_a_silent_session_that_works_is_not_idle(run: Run):
-    busy = "end=$(($(date +%s) + 5)); while [ $(date +%s) -lt $end ]; do :; done"
-    done = run("--idle-timeout", "2s", "sh", "-c", busy)
-    assert run.ending(done) == (0, "completed", "exit")
-
-
-def test_a_session_that_says_something_now_and_then_is_not_idle(run: Run):
-    talk = "for i in 1 2 3 4 5; do sleep 1; echo $i; done"
-    done = run("--idle-timeout", "2s", "sh", "-c", talk)
-    assert run.ending(done) == (0, "completed", "exit")
 
 
 def test_a_detached_session_can_be_idle(run: Run):

@@ -47,14 +47,6 @@ def test_the_agent_may_say_goodbye(run: Run):
     assert run.log("stdout.log") == b"ready\ngoodbye\n"
 
 
-def test_who_does_not_listen_is_killed_after_the_grace(run: Run):
-    process = run.start("sh", "-c", DEAF, env={"OUTRIG_RUN__GRACE": "1s"})
-    run.until_said(b"ready")
-    process.send_signal(TERM)
-    assert run.ending(process.wait()) == (143, "stopped", "interrupted")
-    assert run.record()["agent_exit_code"] == 137
-
-
 def test_the_whole_process_group_hears_it(run: Run):
     child = "trap 'echo child; exit' TERM; echo ready; while :; do sleep 0.1; done"
     script = f"trap : TERM; ({child}) & wait; wait"

@@ -179,15 +179,6 @@ def test_a_paused_one_goes_on_to_meet_its_end(run: Run, outrig):
 
 
 @pytest.mark.docker
-def test_docker_stop_is_nobodys_intent(run: Run, engine_client):
-    process = run.start("sh", "-c", STUBBORN)
-    run.until_said(b"ready")
-    container = engine_client.containers.get(run.record()["container_name"])
-    container.stop(timeout=0)
-    assert run.ending(process.wait()) == (137, "failed", "signal")
-
-
-@pytest.mark.docker
 def test_by_directory(run: Run, outrig, tmp_path):
     process = run.start("--session-dir", tmp_path / "kept", "sh", "-c", POLITE)
     run.until_said(b"ready")
