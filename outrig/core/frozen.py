@@ -44,6 +44,10 @@ def given(
 
 def _init(self: Any, *args: Any, **named: Any) -> None:
     fields = self._fields
+    if named.keys() == fields.keys() and not args:  # as nearly always
+        for name, value in named.items():
+            object.__setattr__(self, name, value)
+        return
     if len(args) > len(fields):
         raise TypeError(f"{type(self).__name__} has {len(fields)} fields, not {len(args)}")
     named |= zip(fields, args, strict=False)

@@ -129,7 +129,8 @@ def moment(at: datetime | None, zone: tzinfo | None) -> str:
     """A time for people: in their zone (None: the machine's), to the second."""
     if at is None:
         return NOTHING
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    local = at.astimezone(zone).replace(tzinfo=None)
+    return local.isoformat(" ", "seconds")
 
 
 def select(sessions: Iterable[Session], wanted: Wanted, *, most: int | None) -> list[Session]:

@@ -75,13 +75,13 @@ def settle(
 
 
 def _standings(store: SessionStore, sessions: Iterable[str]) -> Iterator[Standing]:
-    here, root_id = belonging.machine(), store.known_root_id()
+    here = belonging.here(store)
     for one in sessions:
         try:
             session = store.read(one)
         except UnreadableError:  # listings name it
             continue
-        elsewhere = belonging.elsewhere(store, session, here=here, root_id=root_id)
+        elsewhere = belonging.elsewhere(session, here)
         yield Standing(session=session, attended=store.attended(one), elsewhere=elsewhere)
 
 

@@ -7,7 +7,7 @@ anybody who may read it can list it; what it says of containers is then true som
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.store import file
 from outrig.store.places import RECORD
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 MACHINE_ID = "/etc/machine-id"
 
 
+class Here(NamedTuple):
+    """The root, as it was named and as it is, and the machine."""
+
+    root: str
+    real_root: str
+    root_id: str | None
+    machine: str
+
+
 def machine() -> str:
     """What tells this machine from others: its id, else its name."""
     try:
@@ -28,29 +37,35 @@ def machine() -> str:
     return known or os.uname().nodename
 
 
-def elsewhere(store: SessionStore, session: Session, *, here: str, root_id: str | None) -> bool:
-    """Whether somebody else has to look after it. `here` is machine(), `root_id` the store's."""
-    if session.text("root_id") != root_id:
-        return True
-    if session.text("machine") not in ("", here):
-        return True
-    return not _is_mine(store, session.id) or _is_copy(store, session)
+def here(store: SessionStore) -> Here:
+    """What a session has to be of so that it is ours; found out once for all of a root."""
+    root = str(store.root)
+    return Here(root, os.path.realpath(root), store.known_root_id(), machine())
 
 
-def _is_mine(store: SessionStore, session: str) -> bool:
+def elsewhere(session: Session, here: Here) -> bool:
+    """Whether somebody else has to look after it."""
+    if session.text("root_id") != here.root_id:
+        return True
+    if session.text("machine") not in ("", here.machine):
+        return True
+    return not _is_mine(here, session.id) or _is_copy(here, session)
+
+
+def _is_mine(here: Here, session: str) -> bool:
     """Root may do all, but a record that root writes is root's from then on."""
     try:
-        return os.stat(f"{store.root}/{session}/{RECORD}").st_uid == os.geteuid()
+        return os.stat(f"{here.root}/{session}/{RECORD}").st_uid == os.geteuid()
     except OSError:
         return False
 
 
-def _is_copy(store: SessionStore, session: Session) -> bool:
+def _is_copy(here: Here, session: Session) -> bool:
     """Whether the root that the record names still lists it, and is another one than this."""
     named = session.text("session_root")
-    if not named or named == os.path.realpath(store.root):
+    if not named or named == here.real_root:
         return False
     try:
-        return os.path.exists(f"{named}/{session.id}") and not os.path.samefile(named, store.root)
+        return os.path.exists(f"{named}/{session.id}") and not os.path.samefile(named, here.root)
     except OSError:
         return False

@@ -33,7 +33,7 @@ def read(path: str, *, dir_fd: int | None = None) -> bytes:
             raise UnreadableError("not a regular file")
         if found.st_size > LARGEST:
             raise UnreadableError(f"larger than {LARGEST} bytes")
-        return _read_all(fd)
+        return _read_all(fd, found.st_size)
     finally:
         os.close(fd)
 
@@ -103,12 +103,15 @@ def is_temporary(name: str) -> bool:
     )
 
 
-def _read_all(fd: int) -> bytes:
+def _read_all(fd: int, size: int) -> bytes:
+    """Asked for a byte more than there should be, so that one read also finds the end."""
     parts = []
     left = LARGEST
-    while left > 0 and (part := os.read(fd, min(left, 1 << 20))):
+    while left > 0 and (part := os.read(fd, min(left, size + 1))):
         parts.append(part)
         left -= len(part)
+        if len(part) <= size:
+            break
     return b"".join(parts)
 
 

@@ -116,7 +116,7 @@ class SessionStore:
 
     def read(self, session: str) -> Session:
         """Read one record. Raises UnreadableError with the bare reason."""
-        found = read_record(self.root / session)
+        found = read_record(f"{self.root}/{session}")
         if found.id != session:
             raise UnreadableError(f"its record is that of {found.id[:40]!r}")
         return found
@@ -235,7 +235,7 @@ class SessionStore:
         return None
 
 
-def read_record(directory: Path) -> Session:
+def read_record(directory: Path | str) -> Session:
     """Read the record in a directory. Raises UnreadableError with the bare reason."""
     try:
         return Session(file.read_object(f"{directory}/{RECORD}"))
@@ -253,14 +253,15 @@ def write_record(directory: Path, session: Session) -> None:
         raise StoreError(f"cannot write {directory}/{RECORD}: {error.strerror}") from error
 
 
-def _why_missing(directory: Path, error: OSError) -> UnreadableError:
-    if directory.is_dir():
+def _why_missing(directory: Path | str, error: OSError) -> UnreadableError:
+    if os.path.isdir(directory):
         if isinstance(error, FileNotFoundError):
             return MissingRecordError(f"no {RECORD}")
         return UnreadableError(f"{RECORD}: {error.strerror}")
-    if directory.is_symlink():
+    if os.path.islink(directory):
         return UnreadableError(f"its directory {os.readlink(directory)} is gone")
-    return UnreadableError("not a directory" if directory.exists() else str(error.strerror))
+    there = os.path.exists(directory)
+    return UnreadableError("not a directory" if there else str(error.strerror))
 
 
 def _newness(session: Session) -> tuple[str, datetime, str]:
