@@ -168,7 +168,7 @@ def edited(repository: Repository, tree: str, changes: Sequence[Change], scratch
     own = replace(repository, index=scratch)
     try:
         own.run("read-tree", tree)
-        own.run("update-index", "-z", "--index-info", stdin=b"".join(map(_entry, changes)))
+        own.edit_index(changes)
         return own.run("write-tree").decode().strip()
     finally:
         scratch.unlink(missing_ok=True)
@@ -217,13 +217,12 @@ def _picked(  # noqa: PLR0917
 ) -> str:
     """One commit on the target, with nothing but these paths changed."""
     holds = below(paths)
-    empty = repository.run("hash-object", "-t", "tree", "-w", "--stdin").decode().strip()
     if target is None:
         merged = Merged(tree=repository.tree(result), conflicts=())
     else:
         merged = merge(repository, target, result)
     _clean(replace(merged, conflicts=tuple(filter(holds, merged.conflicts))))
-    before = repository.tree(target) if target else empty
+    before = repository.tree(target) if target else repository.empty_tree()
     changes = [one for one in repository.changes(before, merged.tree) if holds(one.path)]
     if not changes:
         raise WorkspaceError("these paths hold nothing that the branch lacks")
@@ -239,8 +238,3 @@ def _clean(merged: Merged) -> str:
 
 def _of_module(path: bytes, modules: set[bytes]) -> bool:
     return any(path == one or path.startswith(one + b"/") for one in modules)
-
-
-def _entry(change: Change) -> bytes:
-    mode, name = change.new or ("0", "0" * len((change.old or ("", ""))[1]))
-    return f"{mode} {name}\t".encode() + change.path + b"\0"

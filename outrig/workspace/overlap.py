@@ -183,8 +183,7 @@ def _clean(top: int, change: Change, entry: Entry, indexed_at: int) -> bool:
         stays = change.new is not None and change.new[0] == SUBMODULE
         return stat.S_ISDIR(found.st_mode) and (stays or not _files(top, change.path, set()))
     known = (found.st_mtime_ns, found.st_ino & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
-    same_kind = stat.S_ISLNK(found.st_mode) == (mode == LINK) and kind(found) is not None
-    if same_kind and known == entry.stat and found.st_mtime_ns < indexed_at:
+    if kind(found) == mode and known == entry.stat and found.st_mtime_ns < indexed_at:
         return True
     return holds(top, change.path, entry.content)
 
@@ -238,11 +237,14 @@ def _above(path: bytes) -> Iterator[bytes]:
 
 def _hashed(folder: int, name: bytes, digits: int) -> str | None:
     descriptor = os.open(name, _READ, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
             return None
-        return _name(digits, state.st_size, iter(lambda: file.read(_CHUNK), b""))
+        chunks = iter(lambda: os.read(descriptor, _CHUNK), b"")
+        return _name(digits, state.st_size, chunks)
+    finally:
+        os.close(descriptor)
 
 
 def _name(digits: int, size: int, chunks: Iterator[bytes] | Sequence[bytes]) -> str:

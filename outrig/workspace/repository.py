@@ -7,19 +7,24 @@ where new objects go instead of the repository's own directory, so that a failur
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
+from outrig.errors import WorkspaceError
 from outrig.workspace.git import Git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from outrig.workspace.git import Running
 
 LINK, DIRECTORY, SUBMODULE = "120000", "040000", "160000"
 
+_CHUNK = 1 << 20
 _COMMIT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\n?", re.ASCII)
 
 
@@ -102,8 +107,21 @@ class Repository:
         """Commits of one that the other has not."""
         return int(self.run("rev-list", "--count", newer, "--not", older))
 
-    def blob(self, name: str) -> bytes:
-        return self.run("cat-file", "blob", name)
+    def empty_tree(self) -> str:
+        """Its name; git knows this one without having it."""
+        return self.run("hash-object", "-t", "tree", "--stdin").decode().strip()
+
+    def edit_index(self, changes: Sequence[Change]) -> None:
+        """Let the index have these paths as they are on their new side."""
+        entries = b"".join(map(_entry, changes))
+        if entries:
+            self.run("update-index", "-z", "--index-info", stdin=entries)
+
+    @contextlib.contextmanager
+    def contents(self) -> Iterator[Callable[[str], Iterator[bytes]]]:
+        """A function that gives the bytes of a blob, piece by piece; each is read to its end."""
+        with self.git().start("cat-file", "--batch", piped=True) as running:
+            yield lambda name: _content(running, name)
 
 
 def owner(path: Path) -> tuple[int, int] | None:
@@ -112,6 +130,31 @@ def owner(path: Path) -> tuple[int, int] | None:
         return None
     found = path.stat()
     return (found.st_uid, found.st_gid) if found.st_uid else None
+
+
+def _content(running: Running, name: str) -> Iterator[bytes]:
+    ask, said = running.process.stdin, running.process.stdout
+    assert ask is not None
+    assert said is not None
+    ask.write(name.encode() + b"\n")
+    ask.flush()
+    head = said.readline().split()
+    if len(head) != 3 or head[1] != b"blob":  # noqa: PLR2004 - name, type and size
+        raise WorkspaceError(f"the repository has no file content {name}")
+    left = int(head[2])
+    while left > 0:
+        piece = said.read(min(left, _CHUNK))
+        if not piece:
+            raise WorkspaceError(f"git ended in the middle of {name}")
+        left -= len(piece)
+        yield piece
+    said.read(1)
+
+
+def _entry(change: Change) -> bytes:
+    """For update-index: mode 0 removes."""
+    mode, name = change.new or ("0", "0" * len((change.old or ("", ""))[1]))
+    return f"{mode} {name}\t".encode() + change.path + b"\0"
 
 
 def _changes(raw: bytes) -> Iterator[Change]:

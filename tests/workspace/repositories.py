@@ -96,5 +96,7 @@ def _everything(tops: tuple[Path, ...]) -> Iterator[tuple[str, object]]:
                     yield str(path), state.st_mode
                 elif stat.S_ISLNK(state.st_mode):
                     yield str(path), (state.st_mtime_ns, path.readlink())
+                elif not stat.S_ISREG(state.st_mode):
+                    yield str(path), state.st_mode
                 else:
                     yield str(path), (state.st_mode, state.st_mtime_ns, path.read_bytes())
