@@ -59,6 +59,26 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     prompt_file: Annotated[
         Path | None, typer.Option("--prompt-file", help="Read the prompt from a file; - is stdin.")
     ] = None,
+    workspace: Annotated[
+        str | None,
+        typer.Option(
+            "--workspace",
+            metavar="bind|bind-ro|worktree|overlay|copy",
+            help="What it works on: your tree, or one of its own.",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REF", help="Begin the worktree here and not at HEAD."),
+    ] = None,
+    with_changes: Annotated[
+        bool,
+        typer.Option("--with-changes", help="Take your uncommitted changes into the worktree."),
+    ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option("--checkpoint", metavar="5m", help="Record the tree this often."),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -212,6 +232,8 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                 no_stdin=no_stdin,
                 capture=as_json,
                 detach=detach,
+                start=start,
+                with_changes=with_changes,
             ),
             env=tuple(env or ()),
             sources=Sources(
@@ -220,6 +242,8 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                 flags=_flags(
                     cwd,
                     {
+                        "workspace.mode": workspace,
+                        "workspace.checkpoint": checkpoint,
                         "run.user": user,
                         "run.entrypoint": entrypoint,
                         "run.detach-keys": detach_keys,

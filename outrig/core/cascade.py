@@ -7,6 +7,7 @@
 | ordinary table, each key     | the highest layer that has it wins; lacking a key resets nothing  |
 | named table, [agents.claude] | the highest file that has the entry wins alone, over the built-in |
 | array                        | the highest layer wins                                            |
+| array that a repo adds to    | a repository's is put behind that of the layers below             |
 | [[workspace.mounts]]         | all layers' entries, the lowest layer's first                     |
 
 Every problem of every layer is found before any is raised.
@@ -95,8 +96,14 @@ def _merged(read: Iterable[tuple[Layer, Mapping[Path, Setting]]]) -> dict[Path, 
             at = path[2:3]
             if path[:2] == ("workspace", "mounts") and isinstance(at[0], int):
                 path = (*path[:2], at[0] + len(listed), *path[3:])  # noqa: PLW2901
-            chosen[path] = setting
+            adds = one.source.is_repo and setting.field.about["trust"] == "adds"
+            chosen[path] = _added(chosen.get(path), setting) if adds else setting
     return chosen
+
+
+def _added(below: Setting | None, setting: Setting) -> Setting:
+    held = below.value if below else setting.field.default
+    return setting._replace(value=tuple(dict.fromkeys((*held, *setting.value))))
 
 
 def _entries(one: Layer) -> Iterator[tuple[str, str]]:

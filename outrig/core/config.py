@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core.field import VARIABLE_NAME, key, named, names, section
 from outrig.core.frozen import frozen, given
+from outrig.core.workspace import GITS, MODES, PROTECTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,6 +146,51 @@ class WorkspaceConfig:
         trust="repo",
         pattern=r"/.+",
         expects="an absolute path in the container",
+    )
+    mode: str = key(
+        "bind",
+        doc="what the session works on: your tree, or one of its own",
+        kind="choice",
+        choices=MODES,
+        trust="narrower",
+        flag="--workspace",
+    )
+    git: str = key(
+        "shadow",
+        doc="in the bind modes: a .git of the session's own, yours read-only, or yours",
+        kind="choice",
+        choices=GITS,
+        trust="narrower",
+    )
+    include: tuple[str, ...] = key(
+        (),
+        doc="ignored files that come along into a worktree, as in .gitignore; also .outriginclude",
+        kind="strings",
+        trust="repo",
+        example='["node_modules/", ".env.test"]',
+    )
+    exclude: tuple[str, ...] = key(
+        (),
+        doc="files that no session sees, as in .gitignore",
+        kind="strings",
+        trust="adds",
+        example='["secrets/", "*.pem"]',
+    )
+    protect: tuple[str, ...] = key(
+        PROTECTED,
+        doc="paths that are read-only in the session where they exist",
+        kind="strings",
+        trust="adds",
+        pattern=r"(?!.*(?:^|/)\.{0,2}(?:/|$))[^\0]+",
+        expects="an array of paths below the workspace, without . or ..",
+    )
+    checkpoint: float | None = key(
+        doc="record the tree this often while the session runs",
+        kind="duration",
+        trust="repo",
+        example='"5m"',
+        default_words="at its start and end only",
+        flag="--checkpoint",
     )
     mounts: tuple[MountConfig, ...] = given(
         default=(),

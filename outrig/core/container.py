@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from outrig.core.engine import Container, Mount
+from outrig.core.engine import Container
 from outrig.core.naming import container_name, labels
 
 if TYPE_CHECKING:
-    from outrig.core.engine import Image
+    from outrig.core.engine import Image, Mount
     from outrig.core.plan import RunPlan
     from outrig.core.session import Session
 
@@ -24,8 +24,7 @@ def container_for(
     machine_memory: int,
     keep_host_userns: bool,
 ) -> Container:
-    """`mounts` are all but the workspace's own, resolved; `machine_memory` is in bytes."""
-    workspace = Mount(source=plan.workspace.root, target=plan.target, writable=True)
+    """`mounts` are all of them, resolved; `machine_memory` is in bytes."""
     return Container(
         name=container_name(session.id),
         labels=labels(
@@ -36,7 +35,7 @@ def container_for(
         command=plan.command,
         user=user,
         working_dir=plan.working_dir,
-        mounts=tuple(sorted((workspace, *mounts), key=lambda mount: mount.target)),
+        mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
         network=plan.network,
         memory=memory_limit(plan, machine_memory),
         cpus=plan.cpus,

@@ -105,13 +105,20 @@ def _limits(plan: RunPlan) -> dict[str, Any]:
 
 
 def _workspace(plan: RunPlan) -> dict[str, Any]:
-    place = plan.workspace
+    place, isolation = plan.workspace, plan.isolation
     return {
-        "mode": "bind",
+        "mode": isolation.mode,
+        "git": None if isolation.own_tree or not place.repository else isolation.git,
         "path": place.root,
         "target": plan.target,
         "base": place.head,
         "branch": place.branch,
+        "common_dir": place.common_dir,
+        "include": list(isolation.include) or None,
+        "exclude": list(isolation.exclude) or None,
+        "checkpoint": isolation.checkpoint,
+        "from": isolation.start,
+        "with_changes": isolation.with_changes or None,
     }
 
 

@@ -34,6 +34,7 @@ Trust = Literal[
     "repo-inside",  # a repository may set it to something inside itself
     "repo-no-references",  # a repository may set it, but no ${VAR} of the host's environment
     "narrower",  # a repository may only make it tighter than the layers below
+    "adds",  # a repository's array is added to that of the layers below
     "trusted",  # system or global config, variables, flags
     "global",  # system or global config, its variable and its flag: never a repository
 ]
@@ -43,6 +44,7 @@ TRUST_WORDS: Mapping[Trust, str] = {
     "repo-inside": "anyone; a repo only with paths inside itself",
     "repo-no-references": "anyone; a repo without ${VAR}",
     "narrower": "anyone; a repo only to tighten it",
+    "adds": "anyone; what a repo sets is added to the rest",
     "trusted": "system or global config, OUTRIG_*, flags",
     "global": "system or global config, OUTRIG_*, flags",
 }

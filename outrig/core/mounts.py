@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORBIDDEN_TREES = ("/proc", "/sys", "/dev", "/var/run", "/run")
 ENGINE_SOCKETS = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock", "dockerd.sock")
 # Where a mount would replace what outrig or the engine puts there.
+SYSTEM_TARGETS = ("/proc", "/sys", "/dev", "/run/outrig")
 FORBIDDEN_TARGETS = ("/", "/proc", "/sys", "/dev", "/etc/passwd", "/etc/group", "/sbin/docker-init")
 
 
@@ -74,7 +75,7 @@ def refuse_target(target: str, declared: str) -> None:
     if not isabs(target) or target.startswith("//"):
         raise MountError(f'{declared}: container path "{target}" is not absolute')
     clean = normpath(target)
-    if holds(clean, FORBIDDEN_TARGETS) or inside(clean, ("/proc", "/sys", "/dev")):
+    if holds(clean, FORBIDDEN_TARGETS) or inside(clean, SYSTEM_TARGETS):
         raise MountError(f"{declared}: {clean} in the container belongs to the system")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
-from outrig.core import identity, mounts, naming, network
+from outrig.core import identity, mounts, naming, network, workspace
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
 from outrig.core.relations import Relations, Work
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import AgentConfig, Config, MountConfig
+    from outrig.core.workspace import Isolation
 
 Stdin = Literal["null", "pipe", "terminal", "held"]  # held: open, for whoever attaches
 HOST_IMAGE = "host"
@@ -46,6 +47,8 @@ class Request:
     no_stdin: bool = False
     capture: bool = False  # --json: streams go to the logs only
     detach: bool = False  # -d: nobody looks, and a supervisor follows
+    start: str | None = None  # --from REF
+    with_changes: bool = False
 
 
 @frozen
@@ -59,7 +62,11 @@ class Terminal:
 
 @frozen
 class Place:
-    """Where the session works: what was found on the disk, symlinks resolved."""
+    """Where the session works: what was found on the disk, symlinks resolved.
+
+    `git_dir` holds HEAD and index, `common_dir` objects and refs: the same but for a linked
+    worktree. Both are None where the root is not the top of a checkout.
+    """
 
     root: str
     start: str  # the directory the user stands in
@@ -67,6 +74,8 @@ class Place:
     repository: bool = False
     head: str | None = None
     branch: str | None = None
+    git_dir: str | None = None
+    common_dir: str | None = None
 
     @property
     def project(self) -> str:
@@ -96,6 +105,7 @@ class RunPlan:
     image: ImagePlan
     entrypoint: tuple[str, ...] | None  # None: the image's own; (): none
     workspace: Place
+    isolation: Isolation
     target: str
     working_dir: str
     mounts: tuple[mounts.MountSpec, ...]
@@ -152,6 +162,12 @@ def draft(
     who = identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
     target = config.workspace.target
     mounts.refuse_target(target, "workspace target")
+    isolation = workspace.isolation(
+        config.workspace,
+        start=request.start,
+        with_changes=request.with_changes,
+        repository=place.repository,
+    )
     plan = RunPlan(
         command=command,
         agent=agent_name,
@@ -159,9 +175,10 @@ def draft(
         image=_image(request, resolved, agent_name, agent),
         entrypoint=_entrypoint(config, agent),
         workspace=place,
+        isolation=isolation,
         target=normpath(target),
         working_dir=_working_dir(request, place, target),
-        mounts=_mounts(request, resolved, who.home),
+        mounts=_mounts(request, resolved, who.home, isolation),
         env_names=tuple(sorted(env_names)),
         home=agent.home if agent else {},
         user=config.run.user,
@@ -183,7 +200,7 @@ def draft(
         labels=request.labels,
         relations=request.relations,
         host_paths=config.host_paths,
-        notices=_notices(place, mode),
+        notices=_notices(place, isolation, mode),
         origins=resolved.origin,
     )
     _refuse_bytes(plan)
@@ -304,16 +321,21 @@ def _working_dir(request: Request, place: Place, target: str) -> str:
     return join(normpath(target), below)
 
 
-def _mounts(request: Request, resolved: Resolved, home: str) -> tuple[mounts.MountSpec, ...]:
+def _mounts(
+    request: Request, resolved: Resolved, home: str, isolation: Isolation
+) -> tuple[mounts.MountSpec, ...]:
     config = resolved.config
     configured = [
         _configured_mount(item, f"workspace.mounts[{at}]", resolved)
         for at, item in enumerate(config.workspace.mounts)
     ]
     wanted = (*configured, *map(mounts.parse_volume, request.volumes))
-    workspace = mounts.spec("", config.workspace.target, writable=True, declared="workspace.target")
-    mounts.refuse_overlap((workspace, *wanted))
-    for mount in (workspace, *wanted):
+    place = mounts.spec("", config.workspace.target, writable=True, declared="workspace.target")
+    own = [place]
+    if isolation.mode == "bind-ro":
+        own.append(mounts.spec("", workspace.SCRATCH, writable=True, declared="its scratch"))
+    mounts.refuse_overlap((*own, *wanted))
+    for mount in (*own, *wanted):
         if mounts.holds(mount.target, (home,)):
             raise MountError(
                 f"{mount.declared}: {mount.target} in the container holds the session's own HOME",
@@ -350,12 +372,9 @@ def _check_name(name: str | None) -> None:
         )
 
 
-def _notices(place: Place, mode: network.Mode) -> tuple[str, ...]:
-    git = (
-        "the repository's own .git is writable in the session: review .git/config and hooks "
-        "before you run git there after an agent you do not trust"
-    )
-    said = (git if place.repository else None, network.announcement(mode))
+def _notices(place: Place, isolation: Isolation, mode: network.Mode) -> tuple[str, ...]:
+    git = workspace.notice(isolation, repository=place.repository)
+    said = (git, network.announcement(mode))
     return tuple(notice for notice in said if notice)
 
 

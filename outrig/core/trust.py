@@ -6,6 +6,7 @@
 | repo-inside        | a path inside the repository; here lexically, its links are judged later  |
 | repo-no-references | a text, but no ${VAR}                                                     |
 | narrower           | at most what system and global config, or the default, already allow      |
+| adds               | anything: it is added to what the layers below say, and takes nothing     |
 | trusted, global    | nothing                                                                   |
 
 Each function returns the reason for a refusal, to be put after the place, or None.
@@ -20,10 +21,23 @@ from outrig.core.reference import reference
 from outrig.core.value import written
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from outrig.core.keys import Field, Path
 
-# The widest last; what is not listed is a number, where more is wider and None is no bound at all.
-_NETWORKS = ("none", "open")
+# How much a word allows. A worktree shows no ignored file, and a shadow no .git/config with its
+# tokens. What is no word is a number, where more is wider and None is no bound at all.
+_WIDTHS: Mapping[str, int] = {
+    "none": 0,
+    "open": 1,
+    "worktree": 0,
+    "bind-ro": 1,
+    "overlay": 1,
+    "copy": 1,
+    "shadow": 0,
+    "ro": 1,
+    "bind": 2,  # as a mode, and as whose .git it is
+}
 
 
 def refusal(path: Path, field: Field, value: Any, *, root: str, allowed: str) -> str | None:
@@ -68,7 +82,7 @@ def is_wider(value: Any, bound: Any) -> bool:
     if value is None:
         return True
     if isinstance(bound, str):
-        return _NETWORKS.index(value) > _NETWORKS.index(bound)
+        return _WIDTHS[value] > _WIDTHS[bound]
     return bool(value > bound)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from outrig.core import accounts
 from outrig.core.engine import Mount
 from outrig.errors import ConfigError
+from outrig.workspace.ownership import hand_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def furnish(
     for mount in mounts:
         _make_mount_point(home, who.home, Path(mount.target), Path(mount.source))
     _make_mount_point(home, who.home, Path(plan.target), Path(plan.workspace.root))
-    _hand_over(home, who)
+    hand_over(home, who.uid, who.gid)
     return (
         Mount(source=str(etc / "passwd"), target="/etc/passwd"),
         Mount(source=str(etc / "group"), target="/etc/group"),
@@ -89,22 +90,6 @@ def _make_mount_point(home: Path, inside: str, target: Path, source: Path) -> No
     else:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.touch(mode=0o600)
-
-
-def _hand_over(home: Path, who: Identity) -> None:
-    """HOME belongs to the session's user, or is open to it where we may not give it away.
-
-    Opening it exposes nothing: the directory above is ours, and closed to everybody else first (an
-    explicit --session-dir may have been open).
-    """
-    everything = [home, *home.rglob("*")]
-    if os.geteuid() == 0:
-        for path in everything:
-            os.chown(path, who.uid, who.gid, follow_symlinks=False)
-    elif who.uid != os.geteuid():
-        home.parent.chmod(0o700)
-        for path in everything:
-            path.chmod(0o777 if path.is_dir() else 0o666)
 
 
 def _write(path: Path, text: str, mode: int) -> None:

@@ -33,7 +33,7 @@ from outrig.core.session import (
 )
 from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError, StoreError
 from outrig.record.log import Recorder
-from outrig.runner import homes, image, issue
+from outrig.runner import homes, image, issue, workspace
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, places, toml
@@ -182,9 +182,10 @@ class _Start:
         )
         facts = self.engine.facts()
         who = self._who(facts)
-        container = self._container(found, facts, who)
+        tree = self._workspace(who)
+        container = self._container(found, facts, who, tree)
         self.cancel.check()
-        ref = self._prepare(container, self._environment(found, who))
+        ref = self._prepare(container, self._environment(found, who, tree))
         self._note(ref, container, found, facts)
         self.cancel.check()
         recorder = self._recorder(container)
@@ -218,7 +219,15 @@ class _Start:
             self.show(who.notice)
         return who
 
-    def _container(self, found: Ready, facts: Facts, who: Identity) -> Container:
+    def _workspace(self, who: Identity) -> workspace.Ready:
+        made = workspace.ready(self.order, self.held, who)
+        for notice in made.notices:
+            self.show(notice)
+        return made
+
+    def _container(
+        self, found: Ready, facts: Facts, who: Identity, tree: workspace.Ready
+    ) -> Container:
         plan = self.order.plan
         own = homes.furnish(
             self.engine, found.image, who, plan, self.held, mounts=self.order.mounts
@@ -228,13 +237,13 @@ class _Start:
             session=self.held.session,
             attempt=self.attempt,
             image=found.image,
-            mounts=(*found.mounts, *own, *self.order.mounts),
+            mounts=(*found.mounts, *own, *tree.mounts, *self.order.mounts),
             user=who.user,
             machine_memory=facts.memory,
             keep_host_userns=facts.userns_remap,
         )
 
-    def _environment(self, found: Ready, who: Identity) -> dict[str, str]:
+    def _environment(self, found: Ready, who: Identity, tree: workspace.Ready) -> dict[str, str]:
         standard = environment.standard(
             who,
             image=found.image.environment,
@@ -242,7 +251,7 @@ class _Start:
             committer=self.order.committer,
             path=found.path,
         )
-        return {**standard, **self.order.values}
+        return {**standard, **tree.environment, **self.order.values}
 
     def _prepare(self, container: Container, env: Mapping[str, str]) -> Ref:
         """Noted, made, its undo registered. A refusal has made nothing, so the note goes."""

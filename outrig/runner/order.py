@@ -37,6 +37,7 @@ class Order:
     values: Mapping[str, str]  # of the environment that was asked for
     host_env: Mapping[str, str]
     committer: Mapping[str, str]
+    git_settings: Mapping[str, str]  # core.* of the user's own git
     home: Path  # the caller's
     mounts: tuple[Mount, ...]  # the plan's further ones, resolved
     warnings: tuple[str, ...]
@@ -95,6 +96,7 @@ def _drawn_up(
         values=asked.values,
         host_env=where.env,
         committer=committing.identity(),
+        git_settings=committing.settings(),
         home=home,
         mounts=sources.resolve_mounts(
             drafted.mounts,
@@ -128,6 +130,8 @@ def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:
         repository=git is not None and git.root == root,
         head=git.head if git else None,
         branch=git.branch if git else None,
+        git_dir=str(git.git_dir) if git and git.root == root else None,
+        common_dir=str(git.common_dir) if git and git.root == root else None,
     )
 
 

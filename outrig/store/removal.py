@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from outrig.store.sessions import SessionStore
 
 _FILES = (INTENT, CONFIG, RESERVE)
-_TREES = ("etc", "home", "snapshots.git")
+_TREES = ("etc", "home", "workspace", "snapshots.git")
 _FOREIGN_LOGS = (".log", ".stderr")
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -146,7 +146,7 @@ def _empty(directory: int, record: Session | None) -> tuple[str, ...]:
     foreign = record is not None and not record.ours
     names = () if foreign else tuple(os.listdir(directory))
     for name in names:  # first of all, because these may be refused: the agent's own files
-        if name in _trees(record) or tree.is_hoisted(name):
+        if name in _TREES or tree.is_hoisted(name):
             tree.remove(name, directory)
     for name in names:
         if name in _FILES or file.is_temporary(name):
@@ -155,13 +155,6 @@ def _empty(directory: int, record: Session | None) -> tuple[str, ...]:
     _unlink_regular(RECORD, directory)
     os.fsync(directory)
     return tuple(sorted(os.listdir(directory)))
-
-
-def _trees(record: Session | None) -> tuple[str, ...]:
-    """A workspace of the session's own is outrig's; in mode bind it has none."""
-    workspace = record.fields.get("workspace") if record else None
-    mode = workspace.get("mode") if isinstance(workspace, dict) else "bind"
-    return _TREES if mode == "bind" else (*_TREES, "workspace")
 
 
 def _empty_logs(directory: int, *, foreign: bool) -> None:

@@ -10,25 +10,29 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from outrig.core import gitconfig
 from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+", re.ASCII)
 _SMALL = 4096  # bytes of HEAD or of a loose ref
+_CONFIG = 1024 * 1024  # bytes of a config
 _PACKED = 64 * 1024 * 1024  # bytes of packed-refs; the largest known repositories have 10 MB
 
 
 @frozen
 class Checkout:
-    """A git working tree: its root, the commit at HEAD and the branch, as far as they exist."""
+    """A git working tree: its root, the commit at HEAD and the branch, as far as they exist.
+
+    `git_dir` holds HEAD and index, `common_dir` objects and refs; a linked worktree has two.
+    """
 
     root: Path
+    git_dir: Path
+    common_dir: Path
     head: str | None
     branch: str | None
 
@@ -37,9 +41,9 @@ def look(directory: Path, *, uid: int, trusted: bool = False) -> Checkout | None
     """The checkout around `directory` (symlinks resolved), or None outside of one.
 
     `trusted`: the user named this directory, so its owner decides nothing. Raises WorkspaceError
-    for a linked worktree or submodule (their repository is elsewhere, so git would be broken
-    inside a session), for a repository of somebody else, and for one with a HEAD that is no plain
-    file: going on upward, as git does, would let a session widen what the next one sees.
+    for a .git file whose repository does not know it, for a repository of somebody else, and for
+    one with a HEAD that is no plain file: going on upward, as git does, would let a session widen
+    what the next one sees.
     """
     for root in (directory, *directory.parents):
         git = root / ".git"
@@ -50,12 +54,9 @@ def look(directory: Path, *, uid: int, trusted: bool = False) -> Checkout | None
         if stat.S_ISDIR(found.st_mode) and _is_repository(git):
             if not trusted:
                 _refuse_stranger(git, found, directory, uid)
-            return _checkout(root, git)
+            return _checkout(root, git, git)
         if stat.S_ISREG(found.st_mode):
-            raise WorkspaceError(
-                f"{root} is a linked worktree or submodule: its .git is a file pointing elsewhere",
-                hint="run outrig in the main checkout, or in a clone of it",
-            )
+            return _linked(root, git, directory, uid, trusted=trusted)
         if stat.S_ISLNK(found.st_mode):
             raise WorkspaceError(f"{git} is a symlink; outrig does not follow it")
     return None
@@ -85,26 +86,71 @@ def _refuse_stranger(git: Path, found: os.stat_result, directory: Path, uid: int
         )
 
 
-def _checkout(root: Path, git: Path) -> Checkout:
+def _linked(root: Path, file: Path, directory: Path, uid: int, *, trusted: bool) -> Checkout:
+    """A linked worktree or a submodule: a .git file, and a repository that says it is its own.
+
+    A session can write the file; what it cannot write is the other repository's word for it.
+    """
+    said = (_read(file, _SMALL) or "").replace("\0", "")
+    git = Path(os.path.realpath(root / said.removeprefix("gitdir:").strip()))
+    common = Path(os.path.realpath(git / _line(git / "commondir")))
+    if not said.startswith("gitdir:") or not _is_repository_of(git, common):
+        raise WorkspaceError(
+            f"{file} leads to {git}, and there is no repository",
+            hint="git worktree repair, or clone it anew",
+        )
+    if not trusted:
+        for place in {git, common}:
+            _refuse_stranger(place, place.stat(), directory, uid)
+        if not _knows(git, common, root):
+            raise WorkspaceError(
+                f"{file} leads to the repository {git}, which knows nothing of {root}",
+                hint="git worktree repair; or set [workspace] path in a config of yours",
+            )
+    return _checkout(root, git, common)
+
+
+def _is_repository_of(git: Path, common: Path) -> bool:
+    return _read(git / "HEAD", _SMALL) is not None and (common / "objects").is_dir()
+
+
+def _knows(git: Path, common: Path, root: Path) -> bool:
+    """A worktree is registered in its repository, a submodule's names its working tree."""
+    if git != common:
+        registered = _line(git / "gitdir")
+        place = Path(os.path.realpath(git / registered))
+        return git.parent == common / "worktrees" and place == root / ".git"
+    entries = gitconfig.parse(_read(git / "config", _CONFIG) or "")
+    tree = gitconfig.value(entries, "core", "worktree")
+    return tree is not None and os.path.realpath(git / tree) == str(root)
+
+
+def _line(path: Path) -> str:
+    return (_read(path, _SMALL) or "").replace("\0", "").strip()
+
+
+def _checkout(root: Path, git: Path, common: Path) -> Checkout:
+    def found(head: str | None, branch: str | None) -> Checkout:
+        return Checkout(root=root, git_dir=git, common_dir=common, head=head, branch=branch)
+
     text = (_read(git / "HEAD", _SMALL) or "").strip()
     if _COMMIT.fullmatch(text):
-        return Checkout(root=root, head=text, branch=None)
+        return found(text, None)
     ref = text.removeprefix("ref: ").strip()
     if not text.startswith("ref: ") or not _REF.fullmatch(ref) or ".." in ref:
-        return Checkout(root=root, head=None, branch=None)
+        return found(None, None)
     branch = ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else None
-    return Checkout(root=root, head=_resolve(git, ref), branch=branch)
+    return found(_resolve(common, ref), branch)
 
 
-def _resolve(git: Path, ref: str) -> str | None:
-    loose = (_read(git / ref, _SMALL) or "").strip()
+def _resolve(common: Path, ref: str) -> str | None:
+    loose = (_read(common / ref, _SMALL) or "").strip()
     if _COMMIT.fullmatch(loose):
         return loose
-    for line in (_read(git / "packed-refs", _PACKED) or "").splitlines():
-        commit, _, name = line.partition(" ")
-        if name == ref and _COMMIT.fullmatch(commit):
-            return commit
-    return None
+    packed = _read(common / "packed-refs", _PACKED) or ""
+    at = packed.find(f" {ref}\n")
+    line = packed[packed.rfind("\n", 0, max(at, 0)) + 1 : max(at, 0)]
+    return line if _COMMIT.fullmatch(line) else None
 
 
 def _read(path: Path, most: int) -> str | None:

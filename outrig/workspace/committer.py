@@ -1,4 +1,4 @@
-"""Who commits inside a session: the name and e-mail that the user's own git would use.
+"""Who commits inside a session, and how line ends are kept: as the user's own git would do.
 
 Asked of git itself, for its includes and XDG places are its own business, but of its global
 configuration only and from the root directory: nothing that a repository says is looked at.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PASSED = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL")
 _ARGV = (
     *("git", "config", "--global", "--includes", "-z"),
-    *("--get-regexp", r"^user\.(name|email)$"),
+    *("--get-regexp", r"^(user\.(name|email)|core\.(autocrlf|eol|safecrlf|excludesfile))$"),
 )
 
 
@@ -32,6 +32,7 @@ class Question:
         clean = {name: env[name] for name in _PASSED if name in env}
         clean |= {"PATH": env.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
         self._git: subprocess.Popen[bytes] | None = None
+        self._known: dict[str, str] = {}
         with contextlib.suppress(FileNotFoundError):  # no git, no identity
             self._git = subprocess.Popen(
                 _ARGV,
@@ -62,13 +63,18 @@ class Question:
                     found[f"GIT_{role}_{field}"] = value
         return found
 
+    def settings(self) -> dict[str, str]:
+        """core.* of the user's own config that says what `git status` finds."""
+        return {name: text for name, text in self._configured().items() if name[:5] == "core."}
+
     def _configured(self) -> dict[str, str]:
         if self._git is None:
-            return {}
+            return self._known
         said, _ = self._git.communicate()
         self._git = None
         pairs = (entry.partition("\n") for entry in said.decode("utf-8", "replace").split("\0"))
-        return {name: value for name, _, value in pairs if name}
+        self._known = {name: value or "true" for name, _, value in pairs if name}
+        return self._known
 
 
 def identity(env: Mapping[str, str]) -> dict[str, str]:

@@ -129,7 +129,7 @@ def test_the_repository_is_the_workspace_from_anywhere_in_it(run: Run):
     below.mkdir(parents=True)
     done = run("sh", "-c", "pwd; ls -a /workspace", cwd=below).ok()
     assert done.out.split("\n")[:5] == ["/workspace/a/b c", ".", "..", ".git", "a"]
-    assert "its .git is writable" in done.err or ".git is writable" in done.err
+    assert ".git" not in done.err
     assert run.record()["working_dir"] == str(below)
     assert run.record()["workspace"]["path"] == str(run.work)
 

@@ -77,7 +77,9 @@ def test_the_higher_layer_wins_per_key_and_a_missing_key_resets_nothing():
     assert "limits.wall" not in found.origin
 
 
-def key_values(kind: str) -> st.SearchStrategy[Any]:
+def key_values(field: keys.Field) -> st.SearchStrategy[Any]:
+    if field.kind == "choice":
+        return st.sampled_from(field.about["choices"])
     return {
         "size": st.integers(1, 2**62),
         "duration": st.integers(1, 10**6),
@@ -85,11 +87,10 @@ def key_values(kind: str) -> st.SearchStrategy[Any]:
         "integer": st.integers(1, 10**6),
         "string": st.sampled_from(["/a", "/b/c"]),
         "path": st.sampled_from(["a", "/b", "~/c", "../d"]),
-        "choice": st.sampled_from(["none", "open"]),
         "argv": st.lists(st.sampled_from(["a", "b c"]), min_size=1),
         "strings": st.lists(st.sampled_from(["A", "B"])),
         "paths": st.lists(st.sampled_from(["a", "/b"])),
-    }[kind]
+    }[field.kind]
 
 
 PLAIN = {
@@ -101,7 +102,7 @@ LAYERS = st.lists(
     st.tuples(
         st.sampled_from([Source.SYSTEM, Source.GLOBAL, Source.FLAG]),
         st.sampled_from(sorted(PLAIN)).flatmap(
-            lambda path: st.tuples(st.just(path), key_values(PLAIN[path].kind))
+            lambda path: st.tuples(st.just(path), key_values(PLAIN[path]))
         ),
     ),
     max_size=12,

@@ -339,9 +339,10 @@ def test_labels_and_environment_names():
 
 def test_notices_say_what_is_exposed():
     place = replace(PLACE, repository=True)
-    git, network = drafted(place=place).notices
-    assert ".git is writable" in git
+    (network,) = drafted(place=place).notices
     assert "network open" in network
+    git, _ = drafted(place=place, workspace=WorkspaceConfig(git="bind")).notices
+    assert "the session can write the repository's own .git" in git
     assert drafted(network=NetworkConfig(mode="none")).notices == ()
 
 

@@ -69,18 +69,13 @@ def test_what_was_kept_earlier_is_not_overwritten(store):
     assert kept.path.name == f"{session}.kept2"
 
 
-def test_a_workspace_directory_is_the_users_when_the_workspace_was_a_bind(store):
-    session, directory = furnished(store, workspace={"mode": "bind", "path": "/src"})
-    (directory / "workspace").mkdir()
-    kept = removal.remove(store, session)
-    assert kept
-    assert kept.names == ("workspace",)
-
-
-def test_a_workspace_of_the_sessions_own_goes(store):
-    session, directory = furnished(store, workspace={"mode": "copy"})
+@pytest.mark.parametrize("mode", ["bind", "copy"])
+def test_a_workspace_of_the_sessions_own_goes(store, mode):
+    """In mode bind it holds the session's .git."""
+    session, directory = furnished(store, workspace={"mode": mode})
     (directory / "workspace/sub").mkdir(parents=True)
     assert removal.remove(store, session) is None
+    assert not directory.exists()
 
 
 # ---------------------------------------------------------------- links

@@ -33,6 +33,11 @@ def repository(tmp_path: Path) -> Path:
     return top
 
 
+def found(root: Path, *, head: str | None, branch: str | None) -> Checkout:
+    git = root / ".git"
+    return Checkout(root=root, git_dir=git, common_dir=git, head=head, branch=branch)
+
+
 def head(directory: Path) -> str:
     return git(directory, "rev-parse", "HEAD")
 
@@ -43,7 +48,7 @@ def head(directory: Path) -> str:
 def test_the_top_from_anywhere_below(repository):
     below = repository / "a/b"
     below.mkdir(parents=True)
-    expected = Checkout(root=repository, head=head(repository), branch="main")
+    expected = found(repository, head=head(repository), branch="main")
     assert look(repository, uid=UID) == look(below, uid=UID) == expected
 
 
@@ -54,14 +59,12 @@ def test_no_checkout(tmp_path):
 
 def test_a_detached_head(repository):
     git(repository, "checkout", "-q", "--detach")
-    assert look(repository, uid=UID) == Checkout(
-        root=repository, head=head(repository), branch=None
-    )
+    assert look(repository, uid=UID) == found(repository, head=head(repository), branch=None)
 
 
 def test_a_branch_that_is_not_born(tmp_path):
     git(tmp_path, "init", "-q")
-    assert look(tmp_path, uid=UID) == Checkout(root=tmp_path, head=None, branch="main")
+    assert look(tmp_path, uid=UID) == found(tmp_path, head=None, branch="main")
 
 
 def test_packed_refs(repository):
@@ -69,8 +72,8 @@ def test_packed_refs(repository):
     git(repository, "tag", "-a", "-m", "x", "v1")  # brings a ^{} line along
     git(repository, "pack-refs", "--all")
     assert not (repository / ".git/refs/heads/feature").exists()
-    assert look(repository, uid=UID) == Checkout(
-        root=repository, head=head(repository), branch="feature/deep/one"
+    assert look(repository, uid=UID) == found(
+        repository, head=head(repository), branch="feature/deep/one"
     )
 
 
@@ -91,21 +94,63 @@ def test_the_nearest_repository_counts(repository):
     assert found.root == inner
 
 
-def test_a_linked_worktree_is_refused(repository, tmp_path):
-    git(repository, "worktree", "add", "-q", tmp_path / "linked")
-    with pytest.raises(WorkspaceError, match="linked worktree or submodule") as refused:
-        look(tmp_path / "linked", uid=UID)
-    assert "main checkout" in str(refused.value.hint)
+def test_a_linked_worktree(repository, tmp_path):
+    linked = tmp_path / "linked"
+    git(repository, "worktree", "add", "-q", "-b", "side", linked)
+    git(linked, "commit", "-q", "--allow-empty", "-m", "second")
+    assert look(linked, uid=UID) == Checkout(
+        root=linked,
+        git_dir=repository / ".git/worktrees/linked",
+        common_dir=repository / ".git",
+        head=head(linked),
+        branch="side",
+    )
 
 
-def test_a_submodule_is_refused(repository, tmp_path):
+def test_a_submodule(repository, tmp_path):
     outer = tmp_path / "outer"
     outer.mkdir()
     git(outer, "init", "-q")
     git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", repository, "sub")
-    with pytest.raises(WorkspaceError, match="linked worktree or submodule"):
-        look(outer / "sub", uid=UID)
+    module = outer / ".git/modules/sub"
+    assert look(outer / "sub", uid=UID) == Checkout(
+        root=outer / "sub",
+        git_dir=module,
+        common_dir=module,
+        head=head(repository),
+        branch="main",
+    )
     assert look(outer, uid=UID)
+
+
+def test_a_git_file_that_leads_to_a_repository_which_does_not_know_it(repository, tmp_path):
+    """A session could have written it, to have the next one see another repository."""
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    (planted / ".git").write_text(f"gitdir: {repository}/.git\n")
+    with pytest.raises(WorkspaceError, match=f"knows nothing of {planted}"):
+        look(planted, uid=UID)
+    assert look(planted, uid=UID, trusted=True)
+
+
+def test_a_git_file_that_leads_to_a_worktree_of_somebody_elses_making(repository, tmp_path):
+    """It says that it is registered, in a directory that the session wrote itself."""
+    planted = tmp_path / "planted"
+    fake = planted / "worktrees/fake"
+    fake.mkdir(parents=True)
+    (planted / ".git").write_text(f"gitdir: {fake}\n")
+    (fake / "gitdir").write_text(f"{planted}/.git\n")
+    (fake / "commondir").write_text(f"{repository}/.git\n")
+    (fake / "HEAD").write_text("ref: refs/heads/main\n")
+    with pytest.raises(WorkspaceError, match="knows nothing of"):
+        look(planted, uid=UID)
+
+
+@pytest.mark.parametrize("said", ["", "gitdir: /nowhere", "\0", "gitdir: ."])
+def test_a_git_file_that_leads_nowhere(tmp_path, said):
+    (tmp_path / ".git").write_text(said)
+    with pytest.raises(WorkspaceError, match="there is no repository"):
+        look(tmp_path, uid=UID)
 
 
 # ---------------------------------------------------------------- what a session could leave
@@ -155,7 +200,7 @@ def test_refs_that_are_no_plain_files_are_not_read(repository, plant, name):
     path = repository / ".git" / name
     (repository / ".git/refs/heads/main").unlink()
     plant(path)
-    assert look(repository, uid=UID) == Checkout(root=repository, head=None, branch="main")
+    assert look(repository, uid=UID) == found(repository, head=None, branch="main")
 
 
 @pytest.mark.parametrize(
@@ -174,19 +219,19 @@ def test_refs_that_are_no_plain_files_are_not_read(repository, plant, name):
 )
 def test_a_head_that_says_nothing_sensible(repository, text):
     (repository / ".git/HEAD").write_bytes(text)
-    assert look(repository, uid=UID) == Checkout(root=repository, head=None, branch=None)
+    assert look(repository, uid=UID) == found(repository, head=None, branch=None)
 
 
 @pytest.mark.parametrize("text", ["x", "z" * 40, "0" * 39, "ref: refs/heads/other", "0" * 41])
 def test_a_ref_that_is_no_commit(repository, text):
     (repository / ".git/refs/heads/main").write_text(text)
     (repository / ".git/packed-refs").write_text(f"{text} refs/heads/main\n")
-    assert look(repository, uid=UID) == Checkout(root=repository, head=None, branch="main")
+    assert look(repository, uid=UID) == found(repository, head=None, branch="main")
 
 
 def test_a_ref_outside_of_heads_is_no_branch(repository):
     (repository / ".git/HEAD").write_text("ref: refs/remotes/origin/main\n")
-    assert look(repository, uid=UID) == Checkout(root=repository, head=None, branch=None)
+    assert look(repository, uid=UID) == found(repository, head=None, branch=None)
 
 
 def test_a_linked_git_directory_is_refused(repository, tmp_path):
