@@ -1,0 +1,209 @@
+"""The gate's life: its sockets, one task per connection, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outrig.gateway import dns, kernel, relay
+from outrig.gateway.gate import Gate
+from outrig.gateway.journal import Journal
+from outrig.gateway.names import Names
+from outrig.gateway.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+TRANSPARENT_PORT, PROXY_PORT, DNS_PORT = 3129, 3128, 53
+MOST_CONNECTIONS = 2000
+_OPEN_FILES = 8192
+_LARGEST_QUESTION = 4096
+_DNS_SECONDS = 10.0
+
+
+class Setting(NamedTuple):
+    """What the host says once, on stdin, before the gate opens."""
+
+    network: IPv4Network
+    address: IPv4Address  # the gate's own in it
+    taken: tuple[IPv4Address, ...]
+    uid: int
+    gid: int
+    policy: str
+    journal: str
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> Setting:
+        return cls(
+            network=IPv4Network(said["network"]),
+            address=IPv4Address(said["address"]),
+            taken=tuple(map(IPv4Address, said["taken"])),
+            uid=int(said["uid"]),
+            gid=int(said["gid"]),
+            policy=said["policy"],
+            journal=said["journal"],
+        )
+
+
+def main() -> int:
+    """Read the setting, take what needs root, give root up, serve until TERM."""
+    setting = Setting.read(json.loads(input()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    journal = os.open(setting.journal, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+    listeners = Listeners.open(str(setting.address))
+    kernel.set_up(setting.network, setting.address, TRANSPARENT_PORT)
+    kernel.give_up_privileges(setting.uid, setting.gid)
+    asyncio.run(serve(setting, listeners, journal))
+    return 0
+
+
+class Listeners(NamedTuple):
+    transparent: socket.socket
+    proxy: socket.socket
+    dns: socket.socket
+    dns_stream: socket.socket
+
+    @classmethod
+    def open(cls, address: str) -> Listeners:
+        return cls(
+            transparent=_listening(address, TRANSPARENT_PORT),
+            proxy=_listening(address, PROXY_PORT),
+            dns=_datagrams(address, DNS_PORT),
+            dns_stream=_listening(address, DNS_PORT),
+        )
+
+
+async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None:
+    """Answer until TERM; says `ready` on stdout once it does."""
+    loop = asyncio.get_running_loop()
+    journal = Journal(journal_fd, loop.call_later)
+    names = Names(setting.network, {setting.address, *setting.taken})
+    gate = Gate(Policy(setting.policy), names, journal)
+    door = Door(gate, Resolver(gate))
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, over.set)
+    loop.add_reader(listeners.dns, door.datagram, listeners.dns)
+    tasks = [
+        asyncio.ensure_future(door.accept(listeners.transparent, door.transparent)),
+        asyncio.ensure_future(door.accept(listeners.proxy, gate.proxy)),
+        asyncio.ensure_future(door.accept(listeners.dns_stream, door.dns_stream)),
+    ]
+    os.write(1, b"ready\n")
+    await over.wait()
+    for task in (*tasks, *door.visits):
+        task.cancel()
+    await asyncio.gather(*tasks, *door.visits, return_exceptions=True)
+    journal.close()
+
+
+class Resolver:
+    """Questions answered by the policy and the stand-ins."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def __call__(self, question: dns.Question) -> IPv4Address | dns.Refused:
+        verdict = self._gate.policy.may_resolve(question.name)
+        beside = self._gate.policy.hosts.get(question.name)
+        if beside is not None:
+            return beside
+        if not verdict.allowed:
+            self._gate.journal.refused(rule=verdict.rule, proto="dns", host=question.name)
+            return dns.NO_SUCH_NAME
+        return self._gate.names.address(question.name) or dns.BUSY
+
+
+class Door:
+    """Connections and questions as they come in."""
+
+    def __init__(self, gate: Gate, resolver: Resolver) -> None:
+        self._gate = gate
+        self._resolver = resolver
+        self.visits: set[asyncio.Task[None]] = set()
+
+    async def accept(
+        self, listener: socket.socket, receive: Callable[[socket.socket], Awaitable[None]]
+    ) -> None:
+        """Take what comes, a task each; one too many is turned away at once."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError:  # the other side has gone already, or there are too many files
+                await asyncio.sleep(0.01)
+                continue
+            if len(self.visits) >= MOST_CONNECTIONS:
+                relay.reset(connection)
+                self._gate.journal.refused(rule="too many connections", proto="tcp")
+                continue
+            visit = asyncio.ensure_future(self._visit(connection, receive))
+            self.visits.add(visit)
+            visit.add_done_callback(self.visits.discard)
+
+    async def _visit(
+        self, connection: socket.socket, receive: Callable[[socket.socket], Awaitable[None]]
+    ) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await receive(connection)
+        except OSError:  # a side that went away in the middle
+            relay.reset(connection)
+        finally:
+            connection.close()
+
+    async def transparent(self, connection: socket.socket) -> None:
+        address, port = kernel.original_destination(connection)
+        await self._gate.stand_in(connection, address, port)
+
+    def datagram(self, listener: socket.socket) -> None:
+        """One question by UDP."""
+        try:
+            packet, asker = listener.recvfrom(_LARGEST_QUESTION)
+            reply = dns.answer(packet, self._resolver)
+            if reply is not None:
+                listener.sendto(reply, asker)
+        except (BlockingIOError, ConnectionError):
+            return
+
+    async def dns_stream(self, connection: socket.socket) -> None:
+        """One question by TCP."""
+        loop = asyncio.get_running_loop()
+
+        async def exactly(count: int) -> bytes:
+            data = b""
+            while len(data) < count:
+                more = await loop.sock_recv(connection, count - len(data))
+                if not more:
+                    raise ConnectionResetError
+                data += more
+            return data
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DNS_SECONDS):
+                (size,) = struct.unpack("!H", await exactly(2))
+                reply = dns.answer(await exactly(size), self._resolver)
+                if reply is not None:
+                    await loop.sock_sendall(connection, struct.pack("!H", len(reply)) + reply)
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((address, port))
+    made.listen(1024)
+    return made
+
+
+def _datagrams(address: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    made.bind((address, port))
+    return made
