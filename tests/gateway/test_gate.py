@@ -20,7 +20,7 @@ from outrig.gateway.names import Names
 from outrig.gateway.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 POOL = IPv4Network("100.64.0.0/28")
@@ -115,8 +115,8 @@ class Setup:
 
 
 @pytest.fixture
-def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
-    yield Setup(tmp_path, monkeypatch)
+def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
+    return Setup(tmp_path, monkeypatch)
 
 
 def client_hello(name: str | None) -> bytes:
