@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from outrig.runner.launched import Launched
     from outrig.runner.order import Order, Sources
 
-_VOLUME = re.compile(r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/")
+_VOLUME = r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/"
 
 
 @frozen
@@ -175,7 +175,7 @@ def _let_go(run: Launched, unfed: bytes, console: TerminalConsole, order: Order)
 
 def _order(asked: Asked) -> Order:
     first = asked.request.words[0] if asked.request.words else ""
-    if _VOLUME.match(first) and not asked.request.agent:
+    if ":/" in first and re.match(_VOLUME, first) and not asked.request.agent:
         raise UsageError(
             f'"{first}" looks like a volume, and would be run as a command',
             hint=f"to mount it: outrig run -v {first} -- COMMAND",

@@ -35,7 +35,8 @@ _KNOWN = frozenset(
 _OF_PICTURE = frozenset({5, 6, 2026, *_ON_AT_REST, *_ALTERNATE})
 _MOST_PUSHED = 99  # a hostile program pushes for ever
 
-_SEQUENCE = re.compile(
+# Compiled when a terminal is painted on: it takes 1 ms, and most commands have none.
+_SEQUENCE = (
     rb"\x1b(?!\[[0-9;]*[A-PXac-gm])(?:"  # most only paint: past them at once
     rb"\[\?(?P<private>[0-9;]{1,80})(?P<set>[hl])"
     rb"|\[(?P<stack>[<>=])(?P<flags>[0-9;]{0,20})u"
@@ -55,8 +56,8 @@ _SEQUENCE = re.compile(
     rb")|(?P<shift>[\x0e\x0f])"
 )
 _LONGEST = 128  # bytes of a sequence
-_UNFINISHED = re.compile(rb"\x1b[^\x07\x1b]*\Z")
-_UNSEEN = re.compile(  # what moves no text onto a line
+_UNFINISHED = rb"\x1b[^\x07\x1b]*\Z"
+_UNSEEN = (  # what moves no text onto a line
     rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x1f]"
 )
 _LINE = 4096  # bytes of the last line that are looked at
@@ -86,10 +87,10 @@ class Modes:
         if any(mark in text for mark in (b"\x1b", b"\x0e", b"\x0f")):
             self._escaped = True
             end = 0
-            for found in _SEQUENCE.finditer(text):
+            for found in re.finditer(_SEQUENCE, text):
                 self._react(found)
                 end = found.end()
-            cut = _UNFINISHED.search(text, max(end, len(text) - _LONGEST))
+            cut = re.compile(_UNFINISHED).search(text, max(end, len(text) - _LONGEST))
             self._held = cut[0] if cut else b""
         begin = data.rfind(b"\n") + 1
         self._line = (data[begin:] if begin else self._line + data)[-_LINE:]
@@ -98,7 +99,8 @@ class Modes:
     def at_line_start(self) -> bool:
         """As far as one can tell without asking the terminal."""
         begin = max(self._line.rfind(b"\x1b[?%dl" % mode) for mode in _ALTERNATE)
-        return self.alternate or not _UNSEEN.sub(b"", self._line[max(0, begin) :])
+        line = self._line[max(0, begin) :]
+        return self.alternate or not line or not re.sub(_UNSEEN, b"", line)
 
     @property
     def left_on(self) -> bool:

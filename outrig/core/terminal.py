@@ -33,14 +33,21 @@ _UNFINISHED = r"(?:\x1b(?:[ -/]*|\[[0-?]*[ -/]*|[\]PX^_][^\x07\x18\x1a\x1b\x9c\n
 
 def safe(text: str) -> str:
     """Text of several lines, harmless on a terminal."""
+    if _is_plain(text.replace("\n", "")):
+        return text
     return _compiled(_UNWANTED).sub(_keep, text)
 
 
 def one_line(text: str) -> str:
     """Metadata in one line: no colour, no line breaks, runs of white space as one space."""
-    if not (text.isascii() and text.isprintable()):
+    if not _is_plain(text):
         text = _compiled(_UNWANTED).sub(_keep_text, text)
     return " ".join(text.split())
+
+
+def _is_plain(text: str) -> bool:
+    """Nearly always; to compile the pattern takes longer than `ls` has for all it shows."""
+    return text.isascii() and text.isprintable()
 
 
 class Sanitizer:

@@ -29,41 +29,39 @@ CONFLICT = 409
 
 # tini 0.19: `[FATAL tini (7)] exec nosuch failed: No such file or directory`
 # The pid is that of init's child, which is what was to become the command.
-_COMPLAINT = re.compile(rb"\[FATAL tini \(\d+\)\] exec .+ failed: .+", re.DOTALL)
+_COMPLAINT = rb"(?s)\[FATAL tini \(\d+\)\] exec .+ failed: .+"
 
 # ... runc create failed: unable to start container process: exec: "nosuch": executable file not
 # found in $PATH: unknown
 # ... exec: "/no/such": stat /no/such: no such file or directory: unknown
-_MISSING = re.compile(
+_MISSING = (
     r'exec: "(?P<name>.*)": '
     r"(?:executable file not found in \$PATH|stat .*: no such file or directory)"
 )
 # ... exec: "/bin": permission denied: unknown; newer runc: `exec: "/bin": is a directory`
-_NOT_EXECUTABLE = re.compile(
+_NOT_EXECUTABLE = (
     r'exec: "(?P<name>.*)": (?P<why>permission denied|is a directory|exec format error)'
 )
 # The daemon's own init is not installed (moby, daemon/oci_linux.go); it is not the user's command.
-_NO_INIT = re.compile(r'exec: "(?:docker-init|catatonit)": executable file not found')
+_NO_INIT = r'exec: "(?:docker-init|catatonit)": executable file not found'
 
 # invalid mount config for type "bind": bind source path does not exist: /no/such/dir
-_NO_SOURCE = re.compile(r"bind source path does not exist: (?P<path>.*)")
+_NO_SOURCE = r"bind source path does not exist: (?P<path>.*)"
 # Duplicate mount point: /x
-_DUPLICATE = re.compile(r"Duplicate mount point: (?P<path>.*)")
+_DUPLICATE = r"Duplicate mount point: (?P<path>.*)"
 # error mounting "/usr" to rootfs at "/bin/busybox": mount /usr:/bin/busybox (via ...), flags: ...
-_MOUNTING = re.compile(
+_MOUNTING = (
     r'error mounting "(?P<source>[^"]*)" to rootfs at "(?P<target>[^"]*)": (?P<why>.*?): unknown'
 )
 # Cannot mkdir: /bin/busybox is not a directory
-_NO_DIRECTORY = re.compile(r"Cannot mkdir: (?P<path>.*) is not a directory")
+_NO_DIRECTORY = r"Cannot mkdir: (?P<path>.*) is not a directory"
 # ... chdir to cwd ("/nope") set in config.json failed: no such file or directory: unknown
-_CWD = re.compile(
-    r'chdir to cwd \("(?P<path>.*)"\) set in config.json failed: (?P<why>.*?): unknown'
-)
+_CWD = r'chdir to cwd \("(?P<path>.*)"\) set in config.json failed: (?P<why>.*?): unknown'
 # No such image: nosuch:1
-_NO_IMAGE = re.compile(r"No such image: (?P<name>.*)")
+_NO_IMAGE = r"No such image: (?P<name>.*)"
 # No such container: 5f1c...
 # podman 4 (read, not tried): no container with name or ID "5f1c" found: no such container
-_NO_CONTAINER = re.compile(r"[Nn]o such container(?:: (?P<name>\w+))?")
+_NO_CONTAINER = r"[Nn]o such container(?:: (?P<name>\w+))?"
 
 
 def init_complaint(stderr_head: bytes) -> bool:
@@ -73,7 +71,7 @@ def init_complaint(stderr_head: bytes) -> bool:
     the complaint is all that there is, so it must be the first line.
     """
     first = stderr_head.lstrip(b"\r\n").split(b"\n", 1)[0]
-    return _COMPLAINT.fullmatch(first.rstrip(b"\r")) is not None
+    return re.fullmatch(_COMPLAINT, first.rstrip(b"\r")) is not None
 
 
 def refusal(answer: Answer, doing: str) -> OutrigError:
@@ -90,19 +88,19 @@ def refusal(answer: Answer, doing: str) -> OutrigError:
 
 def gone(answer: Answer) -> bool:
     """Whether the container that was asked about does not exist (any more)."""
-    return answer.status == NOT_FOUND and _NO_CONTAINER.search(answer.message) is not None
+    return answer.status == NOT_FOUND and re.search(_NO_CONTAINER, answer.message) is not None
 
 
 def _of_command(words: str) -> OutrigError | None:
-    if _NO_INIT.search(words):
+    if re.search(_NO_INIT, words):
         return EngineError(
             "the engine lacks its init program, docker-init", hint="sudo apt-get install tini"
         )
-    if found := _MISSING.search(words):
+    if found := re.search(_MISSING, words):
         return CommandNotFoundError(f"command not found in the image: {found['name']}")
-    if found := _NOT_EXECUTABLE.search(words):
+    if found := re.search(_NOT_EXECUTABLE, words):
         return CommandNotExecutableError(f"cannot execute {found['name']}: {found['why']}")
-    if found := _CWD.search(words):
+    if found := re.search(_CWD, words):
         return EngineError(
             f"cannot work in {found['path']}: {found['why']}", hint="-w DIR sets another"
         )
@@ -110,14 +108,14 @@ def _of_command(words: str) -> OutrigError | None:
 
 
 def _of_mount(words: str) -> OutrigError | None:
-    if found := _NO_SOURCE.search(words):
+    if found := re.search(_NO_SOURCE, words):
         return MountError(
             f"the engine does not see {found['path']}, which is to be mounted",
             hint=f"ls -ld {found['path']}",
         )
-    if found := _DUPLICATE.search(words):
+    if found := re.search(_DUPLICATE, words):
         return MountError(f"two mounts want the same place in the container: {found['path']}")
-    if found := _MOUNTING.search(words):
+    if found := re.search(_MOUNTING, words):
         return MountError(
             f"cannot mount {found['source']} at {found['target']}: {found['why']}",
             hint="a directory goes onto a directory, a file onto a file",
@@ -126,11 +124,11 @@ def _of_mount(words: str) -> OutrigError | None:
 
 
 def _of_image(words: str) -> OutrigError | None:
-    if found := _NO_IMAGE.search(words):
+    if found := re.search(_NO_IMAGE, words):
         return ImageMissingError(
             f"there is no image {found['name']} on the engine", hint="outrig images"
         )
-    if found := _NO_DIRECTORY.search(words):
+    if found := re.search(_NO_DIRECTORY, words):
         return EngineError(
             f"the working directory is no directory in the image: {found['path']}",
             hint="-w DIR sets another",
@@ -139,7 +137,7 @@ def _of_image(words: str) -> OutrigError | None:
 
 
 def _of_container(words: str) -> OutrigError | None:
-    if found := _NO_CONTAINER.search(words):
+    if found := re.search(_NO_CONTAINER, words):
         which = (found["name"] or "")[:12]
         return ContainerGoneError(f"the container {which} does not exist (any more)")
     return None

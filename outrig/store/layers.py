@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Literal
 from outrig.core import keys
 from outrig.core.frozen import frozen
 from outrig.core.layer import Layer, Source
-from outrig.core.lines import lines
 from outrig.core.variables import variables_layer
 from outrig.errors import ConfigError
 from outrig.store import config, places, toml
@@ -122,7 +121,7 @@ def _repo(source: Source, root: Path, file: Path, owners: tuple[int, ...]) -> Fo
 
 def _layer(source: Source, path: Path, data: bytes, base: Path, root: Path | None = None) -> Layer:
     values = toml.parse(data, str(path)) if data.strip() else {}
-    places_of = lines(data.decode()) if values else {}
+    places_of = _places(data) if values else {}
     return Layer(
         source=source,
         values=values,
@@ -131,6 +130,12 @@ def _layer(source: Source, path: Path, data: bytes, base: Path, root: Path | Non
         file=str(path),
         root=None if root is None else str(root),
     )
+
+
+def _places(data: bytes) -> Mapping[tuple[str | int, ...], int]:
+    from outrig.core.lines import lines  # noqa: PLC0415 - most have no configuration
+
+    return lines(data.decode())
 
 
 def _found(source: Source, path: Path, data: bytes | None) -> FoundFile:

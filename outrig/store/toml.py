@@ -10,7 +10,7 @@ from outrig.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_POSITION = r" \(at (?:line (\d+), column \d+|end of document)\)$"
 
 
 def parse(data: bytes, file: str) -> dict[str, Any]:
@@ -27,9 +27,9 @@ def parse(data: bytes, file: str) -> dict[str, Any]:
         raise ConfigError(f"{file}: nested too deeply") from error
     except ValueError as error:
         said = str(error)
-        found = _POSITION.search(said)
+        found = re.search(_POSITION, said)
         place = f"{file}:{found[1] or _last_line(data)}" if found else file
-        raise ConfigError(f"{place}: not TOML: {_POSITION.sub('', said)}") from error
+        raise ConfigError(f"{place}: not TOML: {re.sub(_POSITION, '', said)}") from error
 
 
 def _last_line(data: bytes) -> int:
