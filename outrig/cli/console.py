@@ -3,7 +3,7 @@
 Signals become bytes in a pipe that the run's loop polls, so they are handled between two steps
 and never in the middle of one; only within `interruptible()` do they break a step off. While a
 session is fed, TSTP gives the terminal back before outrig stops, and CONT takes it again; other
-signals that kill (QUIT, ALRM, USR1, USR2) give it back first.
+signals that kill (QUIT, USR1, USR2) give it back first.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import struct
 import time
 from typing import TYPE_CHECKING, Self
 
-from outrig.cli import report
 from outrig.cli.loan import Loan
+from outrig.cli.spout import GOES_ON, Spout, at_its_own_pace
 from outrig.core.detach import DetachKeys
 from outrig.runner.cancel import CancelledError
 from outrig.runner.console import CHUNK, Detached, Resized, Signalled
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSING = (signal.SIGTSTP, signal.SIGCONT)
-KILLING = (signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
+# Two sizes within milliseconds are one too many for ncurses (tried with 6.4: the second is lost).
+NUDGE_SECONDS = 0.15
+KILLING = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 # Beside the signals that are waiting: the detach keys were typed; paint everything.
 DETACHED, REPAINT = 0, -1
-GOES_ON = "the session goes on, into its logs"
-ATOMIC = 4096  # bytes; PIPE_BUF: a pipe that polls writable takes this much at once
 
 
 def terminal() -> Terminal:
@@ -53,55 +53,13 @@ def terminal() -> Terminal:
     )
 
 
-def _at_its_own_pace(descriptor: int) -> int:
-    """A terminal opened once more, non-blocking: it polls writable with room for one byte.
-
-    The mode of what we were given is shared with the shell, and stays as it is.
-    """
-    if not os.isatty(descriptor):
-        return descriptor
-    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    try:
-        return os.open(os.ttyname(descriptor), flags)
-    except OSError:  # a terminal of another mount namespace has no name here
-        return descriptor
-
-
-class Spout:
-    """An outlet onto a descriptor: never more at once than fits without waiting."""
-
-    def __init__(self, descriptor: int, unread: str, loan: Loan | None = None) -> None:
-        self._unread = unread
-        self._loan = loan
-        self._descriptor = _at_its_own_pace(descriptor)
-        mode = os.fstat(descriptor).st_mode
-        never_waits = stat.S_ISREG(mode) or stat.S_ISCHR(mode)
-        self._most = None if never_waits and not os.isatty(descriptor) else ATOMIC
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def write(self, data: memoryview) -> int:
-        try:
-            written = os.write(self._descriptor, data[: self._most])
-        except BlockingIOError:  # somebody made it non-blocking
-            return 0
-        except OSError:
-            name = "stdout" if self._descriptor == 1 else "stderr"
-            report.notice(f"nobody reads {name} any more; {self._unread}")
-            raise
-        if self._loan:
-            self._loan.shown(data[:written])
-        return written
-
-
 class TerminalConsole:
     """Use as a context manager: signals are ours within it, and everybody's again after it."""
 
     def __init__(self, *, show_streams: bool, unread: str = GOES_ON) -> None:
         """`unread` is what becomes of it all when nobody reads any more."""
         self._show = show_streams
-        painted = _at_its_own_pace(1) if os.isatty(1) else None
+        painted = at_its_own_pace(1) if os.isatty(1) else None
         self._loan = Loan(painted)
         self._spouts = {
             "stdout": Spout(1, unread, self._loan),
@@ -143,7 +101,9 @@ class TerminalConsole:
             self._loan.take_again()
             self._waiting = [n for n in self._waiting if n != signal.SIGCONT]
             caught.append(REPAINT)
-        return [event for number in caught for event in _events(number)]
+        if REPAINT in caught:
+            signal.setitimer(signal.ITIMER_REAL, NUDGE_SECONDS)
+        return [event for number in caught if (event := _event(number)) is not None]
 
     @property
     def due(self) -> float | None:
@@ -205,9 +165,10 @@ class TerminalConsole:
     @contextlib.contextmanager
     def _lending(self, *, keyboard: bool) -> Iterator[None]:
         """The terminal is the session's; whatever ends that, or stops us, gives it back first."""
-        before = {number: signal.getsignal(number) for number in (*PAUSING, *KILLING)}
+        ours = (*PAUSING, signal.SIGALRM)
+        before = {number: signal.getsignal(number) for number in (*ours, *KILLING)}
         try:
-            for number in PAUSING:
+            for number in ours:
                 if before[number] != signal.SIG_IGN:
                     signal.signal(number, self._caught)
             for number in KILLING:
@@ -216,6 +177,7 @@ class TerminalConsole:
             self._loan.take(keyboard=keyboard)
             yield
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             self._loan.give_back()
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -244,21 +206,23 @@ class TerminalConsole:
             raise CancelledError(number)
 
 
-def _events(number: int) -> Sequence[Event]:
-    """A terminal that closes lets go of the session, as its detach keys do."""
+def _event(number: int) -> Event | None:
+    """A terminal that closes lets go of the session, as its detach keys do.
+
+    A program paints everything anew when its size changes, and is not told of one that does not:
+    for that it is first told a size that is not ours, and ours when the timer rings.
+    """
     if number in {DETACHED, signal.SIGHUP}:
-        return (Detached(),)
+        return Detached()
     if number in PAUSING:
-        return ()
-    if number not in {signal.SIGWINCH, REPAINT}:
-        return (Signalled(number),)
+        return None
+    if number not in {signal.SIGWINCH, signal.SIGALRM, REPAINT}:
+        return Signalled(number)
     size = _size()
     if size is None:
-        return ()
+        return None
     rows, columns = size
-    # Only a size that changes is told to a program; it paints everything then.
-    nudge = (Resized(rows, columns + 1),) if number == REPAINT else ()
-    return (*nudge, Resized(rows, columns))
+    return Resized(rows, columns + 1 if number == REPAINT else columns)
 
 
 def _size() -> tuple[int, int] | None:

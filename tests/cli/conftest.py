@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import docker
 
+    from tests.cli.panes import Pane
     from tests.conftest import Finished, Home, Outrig
 
     T = TypeVar("T")
@@ -207,3 +208,22 @@ def screen(run: Run):
     yield show
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def pane(run: Run, home: Home) -> Iterator[Callable[[], Pane]]:
+    """Terminals of tmux, with the environment of a test's command lines."""
+    from tests.cli.panes import Pane  # noqa: PLC0415 - it stands on this module
+
+    made: list[Pane] = []
+    own = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TMUX_TMPDIR": str(home.run)}
+    environment = run.outrig.environment({**run.env, **own})
+    environment.pop("TMUX", None)
+
+    def make() -> Pane:
+        made.append(Pane(name=f"outrig-{os.getpid()}-{len(made)}", env=environment))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.tmux("kill-server")

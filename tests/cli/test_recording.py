@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.core.cast import OUTPUT, size
-from outrig.record.cast import Recording
-from outrig.record.screen import Screen
 from tests.browser import PROGRAM, browser
 from tests.cli.conftest import until
+from tests.cli.panes import recorded, without_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.conftest import Run
-    from tests.conftest import Home
+    from tests.cli.panes import Pane
 
 pytestmark = pytest.mark.docker
 
@@ -66,76 +61,6 @@ def test_the_bound_is_said_while_the_session_still_runs(run: Run):
 # ---------------------------------------------------------------- full-screen programs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pane:
-    """A terminal that is not ours: tmux, and what it shows."""
-
-    name: str
-    env: Mapping[str, str]
-
-    def tmux(self, *args: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-L", self.name, "-f", "/dev/null", *args],
-            env=self.env,
-            capture_output=True,
-            check=False,
-        )
-        return done.stdout.decode()
-
-    def start(self, *command: str, rows: int = 24, columns: int = 80) -> None:
-        """Run a command in it, and leave what it showed standing."""
-        words = f"{shlex.join(command)}; printf '[%s]' $?; exec sleep 1000"
-        self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), words)
-
-    def rows(self) -> list[str]:
-        return without_end(self.tmux("capture-pane", "-p").split("\n"))
-
-    def until(self, words: str) -> list[str]:
-        def look() -> list[str] | None:
-            rows = self.rows()
-            return rows if any(words in row for row in rows) else None
-
-        return until(look, f"{words!r} on the terminal")
-
-    def type(self, *keys: str) -> None:
-        self.tmux("send-keys", *keys)
-
-
-def without_end(rows: list[str]) -> list[str]:
-    rows = [row.rstrip() for row in rows]
-    while rows and not rows[-1]:
-        rows.pop()
-    return rows
-
-
-@pytest.fixture
-def pane(run: Run, home: Home) -> Iterator[Callable[[], Pane]]:
-    made: list[Pane] = []
-    own = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TMUX_TMPDIR": str(home.run)}
-    environment = run.outrig.environment({**run.env, **own})
-    environment.pop("TMUX", None)
-
-    def make() -> Pane:
-        made.append(Pane(name=f"outrig-{os.getpid()}-{len(made)}", env=environment))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.tmux("kill-server")
-
-
-def recorded(session: Path) -> list[str]:
-    """What stood on the screen in the end, as we see it."""
-    with Recording(session) as recording:
-        seen = Screen(recording.rows, recording.columns)
-        for event in recording.events():
-            if event.code == OUTPUT:
-                seen.show(event.data)
-            elif resized := size(event):
-                seen.resize(*resized)
-    return without_end([seen.line(y).text(seen.columns) for y in range(seen.lines)])
-
-
 def outrig(run: Run, *args: str) -> tuple[str, ...]:
     return (*run.outrig.argv, *args)
 
@@ -157,7 +82,7 @@ def test_an_editor_seen_live_recorded_replayed_exported_and_read(
     until(lambda: recorded(run.session) == live.rows(), "the recording to catch up")
 
     # the size changes while it runs
-    live.tmux("resize-window", "-x", "100", "-y", "30")
+    live.resize(30, 100)
     live.type("C-l")
     until(lambda: len(live.rows()) == 30, "a larger picture")
     until(lambda: recorded(run.session) == live.rows(), "the recording to catch up")
