@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -85,6 +86,13 @@ def limits(session: Session) -> None:
     """Say which limits a session hit, and how there may be more."""
     for words in told(session):
         notice(one_line(words))
+
+
+def bell() -> None:
+    """Where nobody is at a terminal, there is none to ring."""
+    if os.isatty(2):
+        with contextlib.suppress(OSError):
+            os.write(2, b"\a")
 
 
 def say_line(text: str) -> None:

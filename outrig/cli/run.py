@@ -164,6 +164,10 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
         str | None,
         typer.Option("--detach-keys", help='Let go of it in a terminal: "ctrl-p,ctrl-q".'),
     ] = None,
+    notify: Annotated[
+        bool,
+        typer.Option("--notify", help="Ring the terminal's bell, or the desktop's, at its end."),
+    ] = False,
     interactive: Annotated[
         bool,
         typer.Option("-i", "--interactive", help="Feed stdin, also to an agent with a prompt."),
@@ -232,6 +236,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                 no_stdin=no_stdin,
                 capture=as_json,
                 detach=detach,
+                notify=notify,
                 start=start,
                 with_changes=with_changes,
             ),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.runner.launched import Launched
     from outrig.runner.order import Order, Sources
+    from outrig.store.sessions import Heard
 
 _VOLUME = r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/"
 
@@ -102,6 +103,8 @@ def run(asked: Asked, result: Result) -> int:
         output.as_json(session.fields)
     elif os.isatty(2):
         report.notice(_last_words(session))
+    if asked.request.notify:
+        report.bell()
     return EXIT_OWN_FAILURE if session.exit_code is None else session.exit_code
 
 
@@ -127,7 +130,7 @@ def _session(asked: Asked) -> Session:
     order = _order(asked)
     for notice in order.plan.notices:
         report.notice(notice)
-    store = SessionStore(session_root(order), heard=hooks.heard(order.config.hooks, order.host_env))
+    store = SessionStore(session_root(order), heard=_heard(order))
     engine = connect(
         order.config.engine,
         env=order.host_env,
@@ -163,6 +166,10 @@ def _session(asked: Asked) -> Session:
         else:
             _let_go(run, followed.unfed, console, order)
         return followed.session
+
+
+def _heard(order: Order) -> Heard | None:
+    return hooks.heard(order.config.hooks, order.host_env, notify=order.plan.notify)
 
 
 def _let_go(run: Launched, unfed: bytes, console: TerminalConsole, order: Order) -> None:

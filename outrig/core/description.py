@@ -38,6 +38,7 @@ def first_record(
         "user": plan.user,
         "network": plan.network,
         "tty": plan.tty,
+        "notify": plan.notify or None,
         "labels": dict(plan.labels) or None,
         **_relations(plan),
         "mounts": _mounts(plan),

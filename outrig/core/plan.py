@@ -47,6 +47,7 @@ class Request:
     no_stdin: bool = False
     capture: bool = False  # --json: streams go to the logs only
     detach: bool = False  # -d: nobody looks, and a supervisor follows
+    notify: bool = False  # say on the user's desktop or terminal that it has ended
     start: str | None = None  # --from REF
     with_changes: bool = False
 
@@ -123,6 +124,7 @@ class RunPlan:
     log_bytes: int
     grace: float  # seconds
     detach_keys: str
+    notify: bool
     tty: bool
     stdin: Stdin
     size: tuple[int, int] | None
@@ -193,6 +195,7 @@ def draft(
         log_bytes=config.limits.log_bytes,
         grace=config.run.grace,
         detach_keys=config.run.detach_keys,
+        notify=request.notify,
         tty=tty,
         stdin=_stdin(request, agent, terminal, tty=tty),
         size=terminal.size if tty else None,

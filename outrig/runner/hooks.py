@@ -4,6 +4,8 @@
 stdin as JSON, the event in OUTRIG_EVENT, the session in OUTRIG_SESSION. It runs beside us and
 outlives us: nothing waits for it, and a small process of its own ends it, with all that it
 started, when its time is over. What it prints goes to `hooks.log` in the state directory.
+
+A session that was run with --notify says its end on the desktop the same way, whoever sees it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from outrig.core import cascade
+from outrig.core.config import HooksConfig
 from outrig.core.events import EVENTS
+from outrig.core.listing import title
+from outrig.core.terminal import one_line
 from outrig.errors import OutrigError
 from outrig.store import layers, places
 
@@ -23,11 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from outrig.core.config import HooksConfig
     from outrig.core.session import Session
     from outrig.store.sessions import Heard
 
 LOG = "hooks.log"
+DESKTOPS = ("DISPLAY", "WAYLAND_DISPLAY")
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # Not ours to wait for, so the time-out needs somebody who does.
@@ -44,15 +49,15 @@ except subprocess.TimeoutExpired:
 """
 
 
-def heard(config: HooksConfig, env: Mapping[str, str]) -> Heard | None:
-    """What a store tells its events to; None where no hook is set."""
-    if not any(command(config, name) for name in EVENTS):
+def heard(config: HooksConfig, env: Mapping[str, str], *, notify: bool = False) -> Heard | None:
+    """What a store tells its events to; None where no hook is set and nobody is to be notified."""
+    if not notify and not any(command(config, name) for name in EVENTS):
         return None
 
     def tell(event: Mapping[str, Any], session: Session) -> None:
-        argv = command(config, str(event["event"]))
-        if argv:
-            _start(argv, event, session, timeout=config.timeout, env=env)
+        for argv in (command(config, str(event["event"])), notification(event, session, env)):
+            if argv:
+                _start(argv, event, session, timeout=config.timeout, env=env)
 
     return tell
 
@@ -63,7 +68,7 @@ def of_user(env: Mapping[str, str], global_config: Path | None = None) -> Heard:
 
     def tell(event: Mapping[str, Any], session: Session) -> None:
         if not found:
-            found.append(_configured(env, global_config))
+            found.append(heard(_configured(env, global_config), env, notify=True))
         if found[0]:
             found[0](event, session)
 
@@ -76,16 +81,27 @@ def command(config: HooksConfig, event: str) -> tuple[str, ...]:
     return argv if isinstance(argv, tuple) else ()
 
 
-def _configured(env: Mapping[str, str], global_config: Path | None) -> Heard | None:
+def notification(
+    event: Mapping[str, Any], session: Session, env: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The argv that says on the user's desktop that a session run with --notify has ended."""
+    asked = event["event"] == "ended" and session.fields.get("notify") is True
+    if not asked or not any(env.get(name) for name in DESKTOPS):
+        return ()
+    words = f"outrig: {session.name or session.id} {session.status}"
+    return ("notify-send", "--app-name=outrig", one_line(words), one_line(title(session)))
+
+
+def _configured(env: Mapping[str, str], global_config: Path | None) -> HooksConfig:
     """A configuration that cannot be read has no hooks; commands that need it say why."""
     home = places.home(env)
     try:
         read = layers.read(
             env=env, cwd=home, home=home, config_file=None, global_config=global_config
         )
-        return heard(cascade.resolve(read.layers, home=str(home)).config.hooks, env)
+        return cascade.resolve(read.layers, home=str(home)).config.hooks
     except OutrigError:
-        return None
+        return HooksConfig()
 
 
 def _start(

@@ -232,6 +232,14 @@ def test_a_fork_bomb_is_told_while_it_goes_on_and_disturbs_nobody(run: Run, outr
     assert run.ending(process.wait()) == (137, *STOPPED)
 
 
+@pytest.mark.parametrize(("options", "rings"), [(["--notify"], True), ([], False)])
+def test_a_bell_at_the_end(run: Run, screen, options, rings):
+    shown = screen(*options, "sh", "-c", "exit 3")
+    assert shown.wait() == 3
+    assert (b"\a" in shown.said) == rings
+    assert run.record().get("notify", False) == rings
+
+
 def test_two_ctrl_c_in_a_raw_terminal_are_two_keys(run: Run, screen):
     counting = "n=0; trap 'n=$((n + 1)); echo heard $n' INT; echo ready; "
     shown = screen("sh", "-c", counting + "until read line; do :; done; exit 5")

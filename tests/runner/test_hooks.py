@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.core.config import HooksConfig
+from outrig.core.session import Session
 from outrig.runner import hooks
 from outrig.store.sessions import SessionStore
 from tests import records
@@ -38,6 +39,39 @@ def test_without_hooks_nothing_listens():
 )
 def test_which_command_an_event_has(event, argv):
     assert hooks.command(HooksConfig(ended=("a",), limit_hit=("b",)), event) == argv
+
+
+@pytest.mark.parametrize(
+    ("event", "notify", "env", "said"),
+    [
+        ("ended", True, {"DISPLAY": ":0"}, True),
+        ("ended", True, {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("ended", True, {}, False),
+        ("ended", None, {"DISPLAY": ":0"}, False),
+        ("running", True, {"DISPLAY": ":0"}, False),
+    ],
+)
+def test_who_is_notified(event, notify, env, said):
+    fields = {"schema": 1, "id": "x", "status": "completed", "command": ["make", "a\x1b[2J"]}
+    session = Session({**fields, "notify": notify})
+    argv = hooks.notification({"event": event}, session, env)
+    assert bool(argv) == said
+    if said:
+        assert argv[:3] == ("notify-send", "--app-name=outrig", "outrig: x completed")
+        assert "\x1b" not in argv[3]
+
+
+def test_whoever_sees_the_end_notifies(tmp_path, home):
+    """A supervisor, or the next command after a crash: both speak for the user's own config."""
+    out, programs = tmp_path / "out", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "notify-send").write_text(f'#!/bin/sh\nprintf "%s|" "$@" > {out}\n')
+    (programs / "notify-send").chmod(0o755)
+    path = f"{programs}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "DISPLAY": ":0"}
+    store = SessionStore(home.sessions, heard=hooks.of_user(env))
+    records.done(store, name="mine", notify=True)
+    assert until(out).startswith("--app-name=outrig|outrig: mine completed|")
 
 
 def test_the_record_is_on_its_stdin(tmp_path, home):
