@@ -109,6 +109,12 @@ class Session:
         return tuple(map(str, command)) if isinstance(command, list) else ()
 
     @property
+    def workspace(self) -> Mapping[str, Any]:
+        """What the session works on; empty in a record that does not say."""
+        found = self.fields.get("workspace")
+        return found if isinstance(found, dict) else {}
+
+    @property
     def resources(self) -> Sequence[Mapping[str, Any]]:
         listed = self.fields.get("resources")
         return (
@@ -183,6 +189,13 @@ def ended(session: Session, ending: Ending, *, at: datetime) -> Session:
         agent_exit_code=ending.agent_exit_code,
         ended_at=time_text(at),
     )
+
+
+def with_workspace(session: Session, **changes: Any) -> Session:
+    """Say more of the workspace; None leaves a field out."""
+    said = {**session.workspace, **changes}
+    kept = {name: value for name, value in said.items() if value is not None}
+    return with_fields(session, workspace=kept)
 
 
 def with_resource(

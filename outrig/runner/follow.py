@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.ending import Finding, judge
 from outrig.core.moment import parse_time
-from outrig.core.session import ended, with_fields, without_resource
+from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
+from outrig.runner import snapshot
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
 from outrig.runner.pump import Pump
+from outrig.runner.snapshot import Checkpoints
 from outrig.store import intents
 
 if TYPE_CHECKING:
@@ -71,11 +73,14 @@ def _control(run: Launched) -> contextlib.AbstractContextManager[Control | None]
 def _until_output_ends(run: Launched, pump: Pump, console: Console) -> bool:
     """Until the container says nothing any more, or the line breaks; True if the user let go."""
     deadlines = Deadlines(run)
-    with contextlib.suppress(EngineUnreachableError):  # wait() finds out what became of it
+    with (
+        contextlib.closing(Checkpoints(run)) as checkpoints,
+        contextlib.suppress(EngineUnreachableError),  # wait() finds out what became of it
+    ):
         while True:
             poll = select.poll()
             pump.register(poll, take_all=deadlines.ending)
-            ready = dict(poll.poll(_patience(deadlines.next(), console.due)))
+            ready = dict(poll.poll(_patience(deadlines.next(), checkpoints.due, console.due)))
             going_on, events = pump.turn(ready)
             for event in events:
                 if isinstance(event, Detached):
@@ -85,6 +90,7 @@ def _until_output_ends(run: Launched, pump: Pump, console: Console) -> bool:
             if not going_on:
                 return False
             deadlines.keep(pump.heard)
+            checkpoints.keep()
     return False
 
 
@@ -102,7 +108,12 @@ def finish(run: Launched, exit_: Exit | None, *, missing: str | None) -> Session
     """
     ending = judge(intents.read(run.held.directory), _finding(run, exit_))
     now = datetime.now(UTC)
-    run.held.update(lambda session: _with_missing(ended(session, ending, at=now), missing))
+    said = snapshot.end(run.held.directory, run.held.session)  # killed here: whoever comes next
+    run.held.update(
+        lambda session: with_workspace(
+            _with_missing(ended(session, ending, at=now), missing), **said
+        )
+    )
     with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
         # A container that stays is noted: whoever comes next removes it. The run has ended, and a
         # note that cannot be taken away names what is gone.

@@ -29,11 +29,12 @@ from outrig.core.session import (
     running,
     with_fields,
     with_resource,
+    with_workspace,
     without_resource,
 )
 from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError, StoreError
 from outrig.record.log import Recorder
-from outrig.runner import homes, image, issue, workspace
+from outrig.runner import homes, image, issue, snapshot, workspace
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, places, toml
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from outrig.runner.cancel import Cancel
     from outrig.runner.image import Ready
     from outrig.runner.order import Order
+    from outrig.runner.snapshot import Taking
     from outrig.store.creation import Held
     from outrig.store.sessions import SessionStore
 
@@ -183,16 +185,22 @@ class _Start:
         facts = self.engine.facts()
         who = self._who(facts)
         tree = self._workspace(who)
+        taking = self._snapshot(tree)
         container = self._container(found, facts, who, tree)
         self.cancel.check()
         ref = self._prepare(container, self._environment(found, who, tree))
         self._note(ref, container, found, facts)
         self.cancel.check()
         recorder = self._recorder(container)
+        snapshot_said = taking.outcome()  # from here on the session can write
         output = self.engine.start(ref, meanwhile=self._meanwhile)
         self.undo.callback(output.close)
         control = places.runtime(self.order.host_env)
-        self.held.update(lambda session: with_fields(running(session), control_dir=str(control)))
+        self.held.update(
+            lambda session: with_workspace(
+                with_fields(running(session), control_dir=str(control)), **snapshot_said
+            )
+        )
         plan = self.order.plan
         return Launched(
             engine=self.engine,
@@ -209,6 +217,12 @@ class _Start:
             grace=plan.grace,
             control=control,
         )
+
+    def _snapshot(self, made: workspace.Ready) -> Taking:
+        """Of the tree as it is now: what is asked of the engine meanwhile hides what it costs."""
+        taking = snapshot.begin(self.order, self.held.directory, made.fields.get("tree"))
+        self.undo.callback(taking.outcome)
+        return taking
 
     def _who(self, facts: Facts) -> Identity:
         plan = self.order.plan

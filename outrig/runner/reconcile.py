@@ -16,7 +16,7 @@ from outrig.core import reconcile
 from outrig.core.ending import Ending, Finding, Intent
 from outrig.core.moment import parse_time, time_text
 from outrig.core.reconcile import Standing
-from outrig.core.session import ended, preparing, running, with_dropped, with_fields
+from outrig.core.session import ended, preparing, running, with_dropped, with_fields, with_workspace
 from outrig.engine.failure import init_complaint
 from outrig.errors import (
     ContainerGoneError,
@@ -28,6 +28,7 @@ from outrig.errors import (
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
+from outrig.runner import snapshot
 from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
@@ -235,10 +236,12 @@ class _Hands:
     ) -> None:
         found = recovered or Recovered()
         missing = "; ".join(found.doubts) or session.fields.get("logs_incomplete")
+        said = snapshot.end(self._store.directory(session.id), session)
 
         def finished(one: Session) -> Session:
             noted = with_dropped(one, found.dropped, at=at) if found.dropped else one
-            return with_fields(ended(noted, ending, at=at), logs_incomplete=missing)
+            done = with_fields(ended(noted, ending, at=at), logs_incomplete=missing)
+            return with_workspace(done, **said)
 
         self._store.update(session.id, finished)
         if self._engine:

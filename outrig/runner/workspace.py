@@ -17,7 +17,7 @@ from outrig.core.frozen import frozen, given
 from outrig.core.mounts import inside
 from outrig.core.workspace import INSIDE, SCRATCH
 from outrig.errors import WorkspaceError
-from outrig.workspace import protect, shadow
+from outrig.workspace import protect, rules, shadow
 from outrig.workspace.ownership import hand_over
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from outrig.workspace.shadow import Shadow
 
 GIT = f"{INSIDE}/dir"  # the shadow of a linked worktree, to which its .git file leads
-_IGNORED = 1024 * 1024  # bytes of the user's own list of ignored files
 
 
 @frozen
@@ -118,7 +117,9 @@ class _Maker:
             self._own / "git",
             work_tree=work_tree,
             settings=settings,
-            ignored=_ignored(self._order),
+            ignored=rules.read(
+                rules.own(self._order.git_settings, self._order.host_env, self._order.home)
+            ),
         )
         hand_over(self._own / "git", self._who.uid, self._who.gid)
         self._notices += made.notices
@@ -176,17 +177,3 @@ def refuse_programs(source: shadow.Source) -> None:
             f"{keys}",
             hint=f'use git = "shadow", or: git config --unset {gitconfig.dotted(bad[0])}',
         )
-
-
-def _ignored(order: Order) -> bytes:
-    """What the user's own git ignores everywhere."""
-    config = order.host_env.get("XDG_CONFIG_HOME") or str(order.home / ".config")
-    named = order.git_settings.get("core.excludesfile") or f"{config}/git/ignore"
-    path = f"{order.home}{named[1:]}" if named.startswith("~/") else named
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with os.fdopen(descriptor, "rb") as file:
-        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return file.read(_IGNORED) if regular else b""

@@ -7,14 +7,14 @@ ours has no gitlinks, and a nested repository is listed as if it were a tree of 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from outrig.core.frozen import replace
 from outrig.workspace import fifos
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from outrig.workspace.git import Git
 
@@ -29,19 +29,23 @@ class Differences:
     def __init__(self, git: Git, tree: Path) -> None:
         self._git = git
         self._tree = tree
-        self._changed = git.start(*_CHANGED)
+        assert git.index
         self._new = git.start(*_NEW)
+        self._changed = git.start(*_CHANGED) if Path(git.index).exists() else None
         self.unlisted: list[bytes] = []  # nested repositories too many
 
-    def __enter__(self) -> Differences:  # noqa: PYI034 - nobody inherits
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._changed, self._new:
-            pass
+        for running in (self._new, self._changed):
+            if running:
+                running.__exit__()
 
     def changed(self) -> list[bytes]:
         """Paths of the index whose file may have changed, or is gone."""
+        if self._changed is None:  # an index that is not there is empty
+            return []
         words = fifos.answer(self._changed, self._tree).split(b"\0")
         return sorted(set(words[1::2]))
 

@@ -12,57 +12,46 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.errors import WorkspaceError
-from outrig.workspace.git import Git
+from outrig.core import gitconfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LARGEST = 1024 * 1024  # bytes of rules
-_OWN = "ignored"  # in info/: the rules of core.excludesFile
+LARGEST = 1024 * 1024  # bytes of rules, or of a repository's config
+_OWN = "info/ignored"  # the rules of core.excludesFile, beside info/exclude
 
 
-def keep(snapshots: Path, common_dir: str | None, env: Mapping[str, str]) -> None:
-    """Copy them into the snapshots' own repository."""
-    info = snapshots / "info"
-    if common_dir:
-        (info / "exclude").write_bytes(_small(Path(common_dir) / "info/exclude"))
-    (info / _OWN).write_bytes(_small(_configured(common_dir, env)))
-
-
-def setting(snapshots: Path) -> dict[str, str]:
-    """The setting by which git heeds them."""
-    return {"core.excludesFile": str(snapshots / "info" / _OWN)}
-
-
-def _configured(common_dir: str | None, env: Mapping[str, str]) -> Path | None:
-    """The file of the user's own rules. Reading a configuration starts no program."""
-    home = env.get("HOME", "")
+def own(settings: Mapping[str, str], env: Mapping[str, str], home: Path) -> Path:
+    """The file with what the user's git ignores everywhere; `settings` are those of their git."""
     config = env.get("XDG_CONFIG_HOME") or f"{home}/.config"
-    usual = Path(config) / "git/ignore"
-    git = Git(
-        git_dir=common_dir or "/nowhere", path=env.get("PATH", os.defpath), variables=_own(env)
-    )
-    try:
-        named = git("config", "-z", "--path", "--get", "core.excludesFile", accepted=(0, 1))
-    except WorkspaceError:  # a configuration that git cannot read names nothing
-        return usual
-    return Path(os.fsdecode(named.rstrip(b"\0"))) if named else usual
+    named = settings.get("core.excludesfile")
+    return _expanded(named, home) if named else Path(config) / "git/ignore"
 
 
-def _own(env: Mapping[str, str]) -> dict[str, str | None]:
-    """The user's own configuration counts for once."""
-    passed = {name: env[name] for name in ("HOME", "XDG_CONFIG_HOME") if name in env}
-    return {**passed, "GIT_CONFIG_GLOBAL": None, "GIT_CONFIG_NOSYSTEM": None}
-
-
-def _small(path: Path | None) -> bytes:
+def read(path: Path) -> bytes:
     """A regular file's bytes; none where there is none, or where it is anything else."""
-    if path is None:
-        return b""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return file.read(LARGEST)
     return b""
+
+
+def keep(snapshots: Path, common_dir: str | None, usual: Path, home: Path) -> None:
+    """Copy them to the snapshots; what the repository itself names takes the place of `usual`."""
+    named = None
+    if common_dir:
+        (snapshots / "info/exclude").write_bytes(read(Path(common_dir) / "info/exclude"))
+        entries = gitconfig.parse(read(Path(common_dir) / "config").decode("utf-8", "replace"))
+        named = gitconfig.value(entries, "core", "excludesfile")
+    (snapshots / _OWN).write_bytes(read(_expanded(named, home) if named else usual))
+
+
+def setting(snapshots: Path) -> dict[str, str]:
+    """The setting by which git heeds them."""
+    return {"core.excludesFile": str(snapshots / _OWN)}
+
+
+def _expanded(path: str, home: Path) -> Path:
+    return Path(f"{home}{path[1:]}" if path.startswith("~/") else path)

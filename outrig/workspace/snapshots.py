@@ -20,7 +20,9 @@ its stat data, so that a later snapshot reads only what has changed since.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.frozen import frozen, replace
@@ -33,7 +35,6 @@ from outrig.workspace.git import Git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 DIRECTORY = "snapshots.git"
 START, END = "start", "end"
@@ -78,24 +79,22 @@ class Snapshots:
 
     def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
         self.directory = directory
-        self._env = env
         self.git = Git(git_dir=str(directory), path=env.get("PATH", os.defpath))
 
-    def start(self, tree: Path, source: Source | None) -> Taken:
+    def start(self, tree: Path, source: Source | None, ignored: Path, home: Path) -> Taken:
         """Make the repository and take the first snapshot, before the session can write.
 
-        Raises WorkspaceError.
+        `ignored` is the file with what the user's git ignores everywhere. Raises WorkspaceError.
         """
         with _explained(), self._scratch() as scratch:
             self._make(source)
-            rules.keep(self.directory, source.common_dir if source else None, self._env)
+            rules.keep(self.directory, source.common_dir if source else None, ignored, home)
             git = self._over(tree, scratch)
             if source:
                 index.seed(git, source.index)
             taken = self._take(git, tree, keep=True)
-            if not scratch.exists():
-                scratch.touch()
-            scratch.replace(self._index)
+            if scratch.exists():
+                scratch.replace(self._index)
             (self.directory / "skipped").write_bytes(
                 b"".join(one.path + b"\0" for one in taken.skipped)
             )
@@ -185,10 +184,15 @@ class Snapshots:
         if keep and recorder.lines:
             with git.start("update-index", "-q", "--refresh") as running:
                 fifos.answer(running, tree, accepted=(0, 1))
-        elif not keep and not recorder.lines:
-            return Taken(self.tree(START) or "", tuple(recorder.skipped))
-        written = git("write-tree", "--missing-ok").decode().strip()
-        return Taken(written, tuple(recorder.skipped))
+        known = None if keep or recorder.lines else self.tree(START)
+        return Taken(known or self._written(git), tuple(recorder.skipped))
+
+    def _written(self, git: Git) -> str:
+        """The tree of an index. Blobs that a partial clone lacks are named all the same."""
+        if not Path(git.index or "").exists():
+            # git knows the empty tree without having it
+            return hashlib.new(self.algorithm, b"tree 0\0", usedforsecurity=False).hexdigest()
+        return git("write-tree", "--missing-ok").decode().strip()
 
     def _unread(self) -> frozenset[bytes]:
         """What the start snapshot lacks: recorded now, it would look as if the session made it."""

@@ -11,7 +11,7 @@ import pytest
 from outrig.core.frozen import replace
 from outrig.errors import WorkspaceError
 from outrig.workspace import blobs, differences, git
-from outrig.workspace.snapshots import END, START, Snapshots, Source
+from outrig.workspace.snapshots import END, START, Snapshots, Source, Taken
 from tests import repositories
 from tests.repositories import Canary
 
@@ -29,48 +29,57 @@ def work(tmp_path: Path) -> Path:
     )
 
 
+class Begun(Snapshots):
+    """Snapshots whose user ignores *.swp everywhere."""
+
+    def begin(self, tree: Path, source: Source | None) -> Taken:
+        ignored = self.directory.parent / "ignored"
+        ignored.write_text("*.swp\n")
+        return self.start(tree, source, ignored, self.directory.parent)
+
+
 @pytest.fixture
-def snapshots(tmp_path: Path) -> Snapshots:
+def snapshots(tmp_path: Path) -> Begun:
     (tmp_path / "session").mkdir()
-    return Snapshots(tmp_path / "session/snapshots.git", os.environ)
+    return Begun(tmp_path / "session/snapshots.git", os.environ)
 
 
 def source(work: Path) -> Source:
     return Source(common_dir=str(work / ".git"), index=str(work / ".git/index"))
 
 
-def names(snapshots: Snapshots, tree: str) -> set[str]:
+def names(snapshots: Begun, tree: str) -> set[str]:
     listed = snapshots.git("ls-tree", "-r", "-z", "--name-only", tree).split(b"\0")
     return {os.fsdecode(name) for name in listed if name}
 
 
-def modes(snapshots: Snapshots, tree: str) -> dict[str, str]:
+def modes(snapshots: Begun, tree: str) -> dict[str, str]:
     lines = snapshots.git("ls-tree", "-r", "-z", tree).split(b"\0")
     split = (os.fsdecode(line).partition("\t") for line in lines if line)
     return {name: facts.split()[0] for facts, _, name in split}
 
 
-def content(snapshots: Snapshots, tree: str, name: str) -> bytes:
+def content(snapshots: Begun, tree: str, name: str) -> bytes:
     return snapshots.git("cat-file", "blob", f"{tree}:{name}")
 
 
-def test_an_unchanged_checkout_is_the_commits_own_tree(work: Path, snapshots: Snapshots) -> None:
-    taken = snapshots.start(work, source(work))
+def test_an_unchanged_checkout_is_the_commits_own_tree(work: Path, snapshots: Begun) -> None:
+    taken = snapshots.begin(work, source(work))
     assert taken.tree == repositories.git("rev-parse", "HEAD^{tree}", cwd=work).decode().strip()
     assert snapshots.take(work, END).tree == taken.tree
     assert (snapshots.tree(START), snapshots.tree(END)) == (taken.tree, taken.tree)
 
 
-def test_nothing_that_the_user_has_is_stored_again(work: Path, snapshots: Snapshots) -> None:
-    snapshots.start(work, source(work))
+def test_nothing_that_the_user_has_is_stored_again(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
     snapshots.take(work, END)
     found = snapshots.directory / "objects"
     assert [path for path in found.rglob("*") if path.is_file()] == [found / "info/alternates"]
 
 
-def test_whatever_changed_is_recorded(work: Path, snapshots: Snapshots) -> None:
+def test_whatever_changed_is_recorded(work: Path, snapshots: Begun) -> None:
     (work / "new before").write_text("0")
-    start = snapshots.start(work, source(work)).tree
+    start = snapshots.begin(work, source(work)).tree
     (work / "tracked").write_text("changed\r\n")
     (work / "sub/file").unlink()
     (work / "sub").rmdir()
@@ -102,15 +111,15 @@ def test_whatever_changed_is_recorded(work: Path, snapshots: Snapshots) -> None:
     assert content(snapshots, end, "link") == b"/etc/passwd"
 
 
-def test_a_mode_alone_is_a_change(work: Path, snapshots: Snapshots) -> None:
-    snapshots.start(work, source(work))
+def test_a_mode_alone_is_a_change(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
     (work / "tracked").chmod(0o755)
     assert modes(snapshots, snapshots.take(work).tree)["tracked"] == "100755"
 
 
-def test_a_change_that_keeps_size_and_time(work: Path, snapshots: Snapshots) -> None:
+def test_a_change_that_keeps_size_and_time(work: Path, snapshots: Begun) -> None:
     """As fast as a test: the clock of the file system may not have moved on."""
-    snapshots.start(work, source(work))
+    snapshots.begin(work, source(work))
     before = (work / "tracked").stat()
     (work / "tracked").write_text("9\n")
     os.utime(work / "tracked", ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -118,10 +127,10 @@ def test_a_change_that_keeps_size_and_time(work: Path, snapshots: Snapshots) -> 
 
 
 def test_a_session_that_ignores_files_hides_none_that_were_there(
-    work: Path, snapshots: Snapshots
+    work: Path, snapshots: Begun
 ) -> None:
     (work / "new before").write_text("0")
-    snapshots.start(work, source(work))
+    snapshots.begin(work, source(work))
     (work / ".gitignore").write_text("*\n")
     (work / "tracked").write_text("2\n")
     (work / "new before").unlink()
@@ -131,39 +140,43 @@ def test_a_session_that_ignores_files_hides_none_that_were_there(
     assert content(snapshots, end, "tracked") == b"2\n"
 
 
-def test_the_users_rules_hold_as_they_were(
-    work: Path, snapshots: Snapshots, tmp_path: Path
-) -> None:
-    own = tmp_path / "own rules"
-    own.write_text("*.bak\n")
-    repositories.git("config", "--global", "core.excludesFile", own, cwd=work)
+def test_the_users_rules_hold_as_they_were(work: Path, snapshots: Begun, tmp_path: Path) -> None:
     (work / ".git/info").mkdir(exist_ok=True)
     (work / ".git/info/exclude").write_text("*.tmp\n")
-    snapshots.start(work, source(work))
-    own.write_text("")
+    snapshots.begin(work, source(work))
+    (tmp_path / "session/ignored").write_text("")
     (work / ".git/info/exclude").write_text("*\n")
-    for name in ("x.bak", "x.tmp", "x"):
+    for name in ("x.swp", "x.tmp", "x"):
         (work / name).write_text("")
     found = names(snapshots, snapshots.take(work).tree)
     assert found == {".gitignore", "tracked", "sub/file", "kept.log", "x"}
 
 
-def test_a_directory_without_git(tmp_path: Path, snapshots: Snapshots) -> None:
+def test_the_repositorys_own_setting_comes_before_the_users(work: Path, snapshots: Begun) -> None:
+    (snapshots.directory.parent / "theirs").write_text("*.bak\n")
+    repositories.git("config", "core.excludesFile", "~/theirs", cwd=work)
+    for name in ("x.swp", "x.bak"):
+        (work / name).write_text("")
+    found = names(snapshots, snapshots.begin(work, source(work)).tree)
+    assert found == {".gitignore", "tracked", "sub/file", "kept.log", "x.swp"}
+
+
+def test_a_directory_without_git(tmp_path: Path, snapshots: Begun) -> None:
     top = tmp_path / "plain"
     (top / "node_modules").mkdir(parents=True)
     (top / "node_modules/x").write_text("")
     (top / ".gitignore").write_text("node_modules/\n")
     (top / "file").write_text("1")
-    start = snapshots.start(top, None).tree
+    start = snapshots.begin(top, None).tree
     assert names(snapshots, start) == {".gitignore", "file"}
     assert snapshots.take(top).tree == start
     (top / "file").unlink()
     assert names(snapshots, snapshots.take(top).tree) == {".gitignore"}
 
 
-def test_an_empty_directory(tmp_path: Path, snapshots: Snapshots) -> None:
+def test_an_empty_directory(tmp_path: Path, snapshots: Begun) -> None:
     (tmp_path / "empty").mkdir()
-    start = snapshots.start(tmp_path / "empty", None).tree
+    start = snapshots.begin(tmp_path / "empty", None).tree
     assert names(snapshots, start) == set()
     assert snapshots.take(tmp_path / "empty", END).tree == start
     (tmp_path / "empty/first").write_text("1")
@@ -173,10 +186,10 @@ def test_an_empty_directory(tmp_path: Path, snapshots: Snapshots) -> None:
 # ---------------------------------------------------------------- what a repository may be like
 
 
-def test_marks_that_make_git_look_away_count_for_nothing(work: Path, snapshots: Snapshots) -> None:
+def test_marks_that_make_git_look_away_count_for_nothing(work: Path, snapshots: Begun) -> None:
     repositories.git("update-index", "--assume-unchanged", "tracked", cwd=work)
     repositories.git("update-index", "--skip-worktree", "sub/file", cwd=work)
-    snapshots.start(work, source(work))
+    snapshots.begin(work, source(work))
     (work / "tracked").write_text("2\n")
     (work / "sub/file").write_text("3\n")
     end = snapshots.take(work).tree
@@ -184,7 +197,7 @@ def test_marks_that_make_git_look_away_count_for_nothing(work: Path, snapshots: 
     assert content(snapshots, end, "sub/file") == b"3\n"
 
 
-def test_staged_conflicting_and_intended_entries(work: Path, snapshots: Snapshots) -> None:
+def test_staged_conflicting_and_intended_entries(work: Path, snapshots: Begun) -> None:
     (work / "staged.log").write_text("1")
     repositories.git("add", "-f", "staged.log", cwd=work)
     (work / "intended.log").write_text("2")
@@ -193,44 +206,44 @@ def test_staged_conflicting_and_intended_entries(work: Path, snapshots: Snapshot
     three = "".join(f"100644 {blob} {stage}\tboth\n" for stage in (1, 2, 3))
     repositories.git("update-index", "--index-info", cwd=work, input=three.encode())
     (work / "both").write_text("<<<<\n")
-    start = snapshots.start(work, source(work)).tree
+    start = snapshots.begin(work, source(work)).tree
     assert content(snapshots, start, "both") == b"<<<<\n"
     assert content(snapshots, start, "intended.log") == b"2"
     assert content(snapshots, start, "staged.log") == b"1"
 
 
-def test_a_split_index_is_read_by_its_repository(work: Path, snapshots: Snapshots) -> None:
+def test_a_split_index_is_read_by_its_repository(work: Path, snapshots: Begun) -> None:
     repositories.git("update-index", "--split-index", cwd=work)
-    start = snapshots.start(work, source(work)).tree
+    start = snapshots.begin(work, source(work)).tree
     assert start == repositories.git("rev-parse", "HEAD^{tree}", cwd=work).decode().strip()
 
 
-def test_a_repository_with_longer_ids(tmp_path: Path, snapshots: Snapshots) -> None:
+def test_a_repository_with_longer_ids(tmp_path: Path, snapshots: Begun) -> None:
     top = tmp_path / "long"
     top.mkdir()
     repositories.git("init", "-q", "--object-format=sha256", cwd=top)
     (top / "file").write_text("1")
     repositories.git("add", ".", cwd=top)
     (top / "new").write_text("2")
-    taken = snapshots.start(top, replace(source(top), sha256=True))
+    taken = snapshots.begin(top, replace(source(top), sha256=True))
     assert len(taken.tree) == 64
     assert content(snapshots, taken.tree, "new") == b"2"
 
 
-def test_a_submodule_is_recorded_as_files(work: Path, snapshots: Snapshots, tmp_path: Path) -> None:
+def test_a_submodule_is_recorded_as_files(work: Path, snapshots: Begun, tmp_path: Path) -> None:
     other = repositories.made(tmp_path / "other", file="1\n")
     allowed = ("-c", "protocol.file.allow=always")
     repositories.git(*allowed, "submodule", "add", "-q", str(other), "module", cwd=work)
-    start = snapshots.start(work, source(work)).tree
+    start = snapshots.begin(work, source(work)).tree
     assert modes(snapshots, start)["module/file"] == "100644"
     (work / "module/file").write_text("2\n")
     assert content(snapshots, snapshots.take(work).tree, "module/file") == b"2\n"
 
 
 def test_files_of_nested_repositories(
-    work: Path, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+    work: Path, snapshots: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshots.start(work, source(work))
+    snapshots.begin(work, source(work))
     repositories.made(work / "one", file="1")
     repositories.made(work / "one/two", file="2")
     end = snapshots.take(work)
@@ -244,8 +257,8 @@ def test_files_of_nested_repositories(
 # ---------------------------------------------------------------- hostile trees
 
 
-def test_what_is_no_file_keeps_nobody_waiting(work: Path, snapshots: Snapshots) -> None:
-    snapshots.start(work, source(work))
+def test_what_is_no_file_keeps_nobody_waiting(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
     os.mkfifo(work / "fifo")
     (work / "tracked").unlink()
     os.mkfifo(work / "tracked")
@@ -255,8 +268,8 @@ def test_what_is_no_file_keeps_nobody_waiting(work: Path, snapshots: Snapshots) 
     assert names(snapshots, taken.tree) == {".gitignore", "sub/file", "kept.log"}
 
 
-def test_rules_that_are_a_fifo_are_no_rules(work: Path, snapshots: Snapshots) -> None:
-    snapshots.start(work, source(work))
+def test_rules_that_are_a_fifo_are_no_rules(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
     (work / ".gitignore").unlink()
     os.mkfifo(work / ".gitignore")
     (work / "x.log").write_text("")
@@ -266,13 +279,13 @@ def test_rules_that_are_a_fifo_are_no_rules(work: Path, snapshots: Snapshots) ->
 
 
 def test_a_huge_file_is_named_and_not_recorded(
-    work: Path, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+    work: Path, snapshots: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blobs, "MOST", 10)
     (work / "huge").touch()
     os.truncate(work / "huge", 10 * 1024**3)
     (work / "much").write_bytes(b"x" * 11)
-    start = snapshots.start(work, source(work))
+    start = snapshots.begin(work, source(work))
     assert names(snapshots, start.tree) == {".gitignore", "tracked", "sub/file", "kept.log"}
     assert [one.path for one in start.skipped] == [b"huge", b"much"]
     (work / "much").write_bytes(b"x")  # what the session did to it nobody can tell any more
@@ -282,8 +295,8 @@ def test_a_huge_file_is_named_and_not_recorded(
     assert [one.path for one in end.skipped] == [b"tracked", b"huge", b"much"]
 
 
-def test_names_that_git_refuses(work: Path, snapshots: Snapshots) -> None:
-    snapshots.start(work, source(work))
+def test_names_that_git_refuses(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
     (work / "new").mkdir()
     (work / "new/.GIT").write_text("")
     (work / "new/git~1").write_text("")
@@ -293,10 +306,10 @@ def test_names_that_git_refuses(work: Path, snapshots: Snapshots) -> None:
     assert [one.path for one in taken.skipped] == [b"new/.GIT", b"new/.gitmodules"]
 
 
-def test_no_link_leads_out_of_the_tree(work: Path, snapshots: Snapshots, tmp_path: Path) -> None:
+def test_no_link_leads_out_of_the_tree(work: Path, snapshots: Begun, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/file").write_text("secret")
-    snapshots.start(work, source(work))
+    snapshots.begin(work, source(work))
     (work / "sub/file").unlink()
     (work / "sub").rmdir()
     (work / "sub").symlink_to(tmp_path / "outside")
@@ -305,8 +318,8 @@ def test_no_link_leads_out_of_the_tree(work: Path, snapshots: Snapshots, tmp_pat
     assert "sub/file" not in names(snapshots, end)
 
 
-def test_bytes_are_recorded_as_they_are(work: Path, snapshots: Snapshots) -> None:
-    snapshots.start(work, source(work))
+def test_bytes_are_recorded_as_they_are(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
     (work / ".gitattributes").write_text("* text=auto eol=lf ident working-tree-encoding=UTF-16\n")
     (work / "tracked").write_bytes(b"a\r\n$Id$\r\n")
     (work / "new").write_bytes(b"b\r\n$Id$\r\n")
@@ -315,12 +328,12 @@ def test_bytes_are_recorded_as_they_are(work: Path, snapshots: Snapshots) -> Non
     assert content(snapshots, end, "new") == b"b\r\n$Id$\r\n"
 
 
-def test_no_program_of_the_trees_runs(work: Path, snapshots: Snapshots, tmp_path: Path) -> None:
+def test_no_program_of_the_trees_runs(work: Path, snapshots: Begun, tmp_path: Path) -> None:
     canary = Canary(tmp_path)
     nested = repositories.made(work / "nested", file="1")
     canary.plant(nested)
     canary.plant(work)
-    snapshots.start(work, source(work))
+    snapshots.begin(work, source(work))
     for top in (work, nested):
         (top / "new").write_text("1")
     (work / "tracked").write_text("2")
@@ -334,9 +347,9 @@ def test_no_program_of_the_trees_runs(work: Path, snapshots: Snapshots, tmp_path
 
 @pytest.mark.parametrize("kind", ["file", "link", "nothing"])
 def test_a_git_directory_that_was_replaced(
-    kind: str, work: Path, snapshots: Snapshots, tmp_path: Path
+    kind: str, work: Path, snapshots: Begun, tmp_path: Path
 ) -> None:
-    snapshots.start(work, source(work))
+    snapshots.begin(work, source(work))
     hostile = repositories.made(tmp_path / "hostile")
     Canary(tmp_path).plant(hostile)
     (work / ".git").rename(tmp_path / "away")
@@ -354,19 +367,19 @@ def test_a_git_directory_that_was_replaced(
 # ---------------------------------------------------------------- what goes wrong
 
 
-def test_without_a_start_there_is_no_end(work: Path, snapshots: Snapshots) -> None:
+def test_without_a_start_there_is_no_end(work: Path, snapshots: Begun) -> None:
     with pytest.raises(WorkspaceError, match="no start snapshot"):
         snapshots.take(work, END)
 
 
 def test_without_git_it_says_so(work: Path, tmp_path: Path) -> None:
-    found = Snapshots(tmp_path / "s.git", {"PATH": str(tmp_path / "empty")})
+    found = Begun(tmp_path / "s.git", {"PATH": str(tmp_path / "empty")})
     with pytest.raises(WorkspaceError, match="git is needed"):
-        found.start(work, source(work))
+        found.begin(work, source(work))
 
 
-def test_a_disk_that_refuses_is_said(work: Path, snapshots: Snapshots) -> None:
-    snapshots.start(work, source(work))
+def test_a_disk_that_refuses_is_said(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
     (work / "new").write_text("1")
     (snapshots.directory / "objects/pack").rmdir()
     (snapshots.directory / "objects/pack").write_text("no directory")
@@ -376,22 +389,22 @@ def test_a_disk_that_refuses_is_said(work: Path, snapshots: Snapshots) -> None:
     assert not list(snapshots.directory.glob("scratch-*"))
 
 
-def test_a_broken_index_is_said_in_gits_words(work: Path, snapshots: Snapshots) -> None:
+def test_a_broken_index_is_said_in_gits_words(work: Path, snapshots: Begun) -> None:
     (work / ".git/index").write_bytes(b"no index")
     with pytest.raises(WorkspaceError, match="index"):
-        snapshots.start(work, source(work))
+        snapshots.begin(work, source(work))
 
 
-def test_a_tree_that_is_gone(work: Path, snapshots: Snapshots, tmp_path: Path) -> None:
-    snapshots.start(work, source(work))
+def test_a_tree_that_is_gone(work: Path, snapshots: Begun, tmp_path: Path) -> None:
+    snapshots.begin(work, source(work))
     work.rename(tmp_path / "away")
     with pytest.raises(WorkspaceError, match="does not exist"):
         snapshots.take(work, END)
 
 
 def test_what_git_does_not_answer_is_given_up(
-    work: Path, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+    work: Path, snapshots: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(git, "SECONDS", 0.0)
     with pytest.raises(WorkspaceError, match="does not answer"):
-        snapshots.start(work, None)
+        snapshots.begin(work, None)
