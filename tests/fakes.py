@@ -79,6 +79,9 @@ class Script:
 class FakeOutput:
     """A line over which a script speaks; what is fed to it is kept in `heard`."""
 
+    due: float | None = None
+    doubts: Sequence[str] = ()
+
     def __init__(self, script: Script) -> None:
         self._script = script
         self._says = list(script.says)
@@ -220,6 +223,11 @@ class FakeEngine:
     def adopt(
         self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool
     ) -> FakeOutput:
+        return self._found(ref).output
+
+    def rejoin(
+        self, ref: Ref, *, tty: bool, kept: Mapping[Stream, int] | None
+    ) -> FakeOutput | None:
         return self._found(ref).output
 
     def wait(self, ref: Ref) -> Exit:

@@ -16,6 +16,7 @@ from outrig.core.table import table
 from outrig.core.terminal import Sanitizer, one_line
 from outrig.record import selection
 from outrig.record.reading import Logs, listed
+from outrig.runner import reach
 from outrig.store.places import LOGS
 
 if TYPE_CHECKING:
@@ -132,13 +133,20 @@ def _since(chunks: Iterator[Chunk], asked: Asked) -> Iterator[Chunk]:
 
 
 def _alive(found: Found) -> Callable[[], bool]:
-    """Somebody attends it and has not written its end: only then can more be said."""
-    store, session = found.store, found.session.id
+    """It has not ended, and somebody attends it, if need be because we ask for it."""
 
     def alive() -> bool:
-        return store is not None and store.attended(session) and not store.load(session).ended
+        from outrig.runner.unattended import look_after
+
+        return not reach.current(found).ended and (look_after(found) or _settled(found))
 
     return alive
+
+
+def _settled(found: Found) -> bool:
+    """Nobody can attend it: then what was said last comes from its end."""
+    opening.settled(found)
+    return False
 
 
 def _stamped(chunks: Iterable[Chunk]) -> Iterator[bytes]:

@@ -68,6 +68,16 @@ class Attached(Output, Protocol):
         """
         ...
 
+    @property
+    def due(self) -> float | None:
+        """When read() wants to be called even though nothing has arrived (time.monotonic)."""
+        ...
+
+    @property
+    def doubts(self) -> Sequence[str]:
+        """What is missing of what was said, or not known, in words; once it has ended."""
+        ...
+
 
 class Execution(Output, Protocol):
     """A command that runs beside the agent: its line, and what becomes of it.
@@ -112,6 +122,13 @@ class Engine(Protocol):
 
     def adopt(self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool) -> Attached:
         """Go on with a line that Output.handover() gave away."""
+        ...
+
+    def rejoin(self, ref: Ref, *, tty: bool, kept: Mapping[Stream, int] | None) -> Attached | None:
+        """The output of a container that runs and whose listener died; None when it has ended.
+
+        `kept` is how many bytes of each stream are known already; None: begin with what comes now.
+        """
         ...
 
     def wait(self, ref: Ref) -> Exit:

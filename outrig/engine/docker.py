@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from outrig.core.engine import Ref
@@ -27,9 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from outrig.core.engine import Command, Container, Exit, Facts, Image, Locality, Mount, Seen
+    from outrig.core.engine import (
+        Command,
+        Container,
+        Exit,
+        Facts,
+        Image,
+        Locality,
+        Mount,
+        Seen,
+        Stream,
+    )
     from outrig.core.transcript import Said
-    from outrig.engine import Execution
+    from outrig.engine import Attached, Execution
 
 START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
 REMOVE_SECONDS = 120.0  # a large layer on a slow disk
@@ -41,7 +51,7 @@ PAUSE_SECONDS = 0.05
 class Prepared:
     """The two open connections of a container that was created and has not ended."""
 
-    output: AttachedOutput
+    output: Attached
     watch: Watch
     size: tuple[int, int] | None  # of its terminal, where the engine does not know it yet
 
@@ -98,7 +108,7 @@ class DockerEngine:
             raise refusal(answer, "create the container")
         ref = Ref(engine="docker", endpoint=self.endpoint, id=str(answer.json()["Id"]))
         try:
-            output = self._attached(ref, container_)
+            output = self._attached(ref, tty=container_.tty, stdin=container_.stdin)
             try:
                 watch = Watch(self._wire, ref.id, "next-exit")
             except BaseException:
@@ -119,21 +129,19 @@ class DockerEngine:
                 hint="--no-stdin, or reach the engine by a unix socket (ssh -L forwards one)",
             )
 
-    def _attached(self, ref: Ref, container_: Container) -> AttachedOutput:
+    def _attached(self, ref: Ref, *, tty: bool, stdin: bool) -> AttachedOutput:
         query: dict[str, str | bytes | tuple[str, ...]]
         query = {"stream": "1", "stdout": "1", "stderr": "1"}
-        if container_.stdin:
+        if stdin:
             query |= {"stdin": "1", "detachKeys": container.NO_DETACH_KEYS}
         path = f"/containers/{ref.id}/attach"
         headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
         line, _ = self._wire.ask(
             "POST", path, query=query, headers=headers, doing="attach to the container"
         )
-        return AttachedOutput(
-            line.socket, first=line.taken(), tty=container_.tty, where=self.endpoint
-        )
+        return AttachedOutput(line.socket, first=line.taken(), tty=tty, where=self.endpoint)
 
-    def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> AttachedOutput:
+    def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> Attached:
         path = f"/containers/{ref.id}/start"
         with slot(self._slots):
             answer = self._wire.call("POST", path, seconds=START_SECONDS, meanwhile=meanwhile)
@@ -164,6 +172,31 @@ class DockerEngine:
         from outrig.engine.logs import output  # noqa: PLC0415 - no run needs it
 
         return output(self._wire, ref, tty=tty)
+
+    def rejoin(self, ref: Ref, *, tty: bool, kept: Mapping[Stream, int] | None) -> Attached | None:
+        from outrig.engine import logs, rejoin  # noqa: PLC0415 - no run needs it
+
+        with ExitStack() as undo:
+            watch = Watch(self._wire, ref.id, "not-running")
+            undo.callback(watch.close)
+            attached = self._attached(ref, tty=tty, stdin=tty)
+            undo.callback(attached.close)
+            query = {**logs.QUERY, "follow": "1", **({} if kept else {"tail": "0"})}
+            path = f"/containers/{ref.id}/logs"
+            line, head = self._wire.ask("GET", path, query=query, doing=logs.DOING)
+            undo.callback(line.close)
+            if self.exit(ref) is not None:  # a line to one that has ended would never end
+                return None
+            undo.pop_all()
+        streams: tuple[Stream, ...] = ("terminal",) if tty else ("stdout", "stderr")
+        output = rejoin.Rejoined(
+            attached,
+            rejoin.Growing(line, head, tty=tty),
+            {stream: rejoin.Seam((kept or {}).get(stream, 0)) for stream in streams},
+            remembered=(lambda: self.said(ref, tty=tty)) if kept else None,
+        )
+        self._prepared[ref.id] = Prepared(output=output, watch=watch, size=None)
+        return output
 
     @contextmanager
     def _watching(self, ref: Ref) -> Iterator[Watch]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from outrig.core.transcript import Said
 from outrig.engine.failure import refusal
@@ -18,7 +18,7 @@ from outrig.engine.line import Answer
 from outrig.errors import EngineUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from outrig.core.engine import Ref, Stream
     from outrig.engine.wire import Wire
@@ -27,6 +27,8 @@ PIECE = 16_384
 HEADER = 8
 STDERR = 2
 LONGEST = 1024 * 1024  # a message has 16 KiB and its time; more is no log
+QUERY = {"stdout": "1", "stderr": "1", "timestamps": "1"}
+DOING = "show what the container wrote"
 
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z ")
 _STAMP_BYTES = 31
@@ -34,15 +36,16 @@ _STAMP_BYTES = 31
 
 def output(wire: Wire, ref: Ref, *, tty: bool) -> Iterator[Said]:
     """Everything the engine remembers, each stream in order."""
-    query = {"stdout": "1", "stderr": "1", "timestamps": "1"}
-    with wire.stream("GET", f"/containers/{ref.id}/logs", query=query) as (head, body):
+    with wire.stream("GET", f"/containers/{ref.id}/logs", query=QUERY) as (head, body):
         answer = Answer(status=head.status, headers=head.headers, body=b"")
         if not answer.fine:
             said = Answer(status=head.status, headers=head.headers, body=b"".join(body))
-            raise refusal(said, "show what the container wrote")
-        mender = Mender()
-        messages = of_terminal(body) if tty else framed(body)
-        for stream, message in messages:
+            raise refusal(said, DOING)
+        mender, messages = Mender(), messages_of(tty=tty)
+        for piece in body:
+            for stream, message in messages.feed(piece):
+                yield mender.mend(stream, message)
+        for stream, message in messages.close():
             yield mender.mend(stream, message)
         yield from mender.close()
 
@@ -68,15 +71,35 @@ class Mender:
             self._owed[stream] = at
         return Said(at=at, stream=stream, data=whole)
 
+    def owes(self, stream: Stream) -> bool:
+        """Whether a newline is likely to have come that the engine has not told."""
+        return stream in self._owed
+
     def close(self) -> Iterator[Said]:
         for stream, at in self._owed.items():
             yield Said(at=at, stream=stream, data=b"", doubtful=True)
 
 
-def framed(pieces: Iterable[bytes]) -> Iterator[tuple[Stream, bytes]]:
+class Messages(Protocol):
+    """Cuts what the engine sends into messages, wherever its pieces end."""
+
+    def feed(self, piece: bytes) -> Iterator[tuple[Stream, bytes]]: ...
+
+    def close(self) -> Iterator[tuple[Stream, bytes]]: ...
+
+
+def messages_of(*, tty: bool) -> Messages:
+    return OfTerminal() if tty else Framed()
+
+
+class Framed:
     """The messages of a container without a terminal, each in a frame."""
-    held = bytearray()
-    for piece in pieces:
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[tuple[Stream, bytes]]:
+        held = self._held
         held += piece
         while len(held) >= HEADER:
             end = HEADER + int.from_bytes(held[4:HEADER], "big")
@@ -87,23 +110,34 @@ def framed(pieces: Iterable[bytes]) -> Iterator[tuple[Stream, bytes]]:
             yield ("stderr" if held[0] == STDERR else "stdout"), bytes(held[HEADER:end])
             del held[:end]
 
+    def close(self) -> Iterator[tuple[Stream, bytes]]:
+        return iter(())
 
-def of_terminal(pieces: Iterable[bytes]) -> Iterator[tuple[Stream, bytes]]:
+
+class OfTerminal:
     """The messages of a container with a terminal, which nothing separates but their times."""
-    held = bytearray()
-    cut = False
-    for piece in pieces:
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._cut = False
+
+    def feed(self, piece: bytes) -> Iterator[tuple[Stream, bytes]]:
+        held = self._held
         held += piece
-        while (end := _end(held, cut=cut)) is not None:
+        while (end := _end(held, cut=self._cut)) is not None:
             message = bytes(held[:end])
             del held[:end]
-            cut = not message.endswith(b"\n") and end == _STAMP_BYTES + PIECE
+            self._cut = not message.endswith(b"\n") and end == _STAMP_BYTES + PIECE
             yield "terminal", message
-    while held:  # the last one may end anywhere
-        end = _end(held, cut=cut) or len(held)
-        message = bytes(held[:end])
-        del held[:end]
-        yield "terminal", message
+
+    def close(self) -> Iterator[tuple[Stream, bytes]]:
+        """The last one may end anywhere."""
+        held = self._held
+        while held:
+            end = _end(held, cut=self._cut) or len(held)
+            message = bytes(held[:end])
+            del held[:end]
+            yield "terminal", message
 
 
 def _end(held: bytearray, *, cut: bool) -> int | None:

@@ -71,6 +71,9 @@ class Frames:
 class AttachedOutput:
     """What a container says and reads, over a hijacked connection of a docker engine."""
 
+    due: float | None = None  # nothing is ever held back
+    doubts: Sequence[str] = ()
+
     def __init__(self, line: socket.socket, *, first: bytes, tty: bool, where: str) -> None:
         self._line = line
         self._line.setblocking(False)  # noqa: FBT003 - the standard library's signature

@@ -18,7 +18,7 @@ from outrig.record.log import CODES, FILES, TIMING, Recorder
 from outrig.record.reading import Logs, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -38,6 +38,7 @@ class Recovered:
     gained: int = 0
     dropped: int = 0  # by the bound on the logs, earlier ones included
     doubts: tuple[str, ...] = ()
+    known: Mapping[Stream, int] | None = None  # bytes of each stream; None: some are lost
 
 
 def recover(
@@ -61,7 +62,11 @@ def recover(
         gained = _append(directory, missing, tty=tty, started=started, room=room)
     beyond = sum(copy.beyond for copy in copies.values())
     doubts = tuple(words for copy in copies.values() for words in copy.doubts())
-    return Recovered(gained=gained, dropped=beyond - gained, doubts=doubts)
+    cut = any(copy.differs for copy in copies.values())
+    known = {stream: copy.known for stream, copy in copies.items()}
+    return Recovered(
+        gained=gained, dropped=beyond - gained, doubts=doubts, known=None if cut else known
+    )
 
 
 def mend_timing(directory: Path, *, tty: bool) -> None:
@@ -98,7 +103,7 @@ class _Copy:
         self.size = dict(listed(f"{directory}/logs")).get(FILES[stream], 0)
         self._heard = 0
         self.beyond = 0  # bytes that the engine remembers and that are not kept
-        self._differs = False
+        self.differs = False
         self._doubtful = False
 
     def __enter__(self) -> Self:
@@ -118,15 +123,20 @@ class _Copy:
         self._doubtful = said.doubtful and self._heard >= self.size
         known = said.data[: max(0, self.size - self._heard)]
         self._heard += len(said.data)
-        if known and not self._differs:
+        if known and not self.differs:
             assert self._fd is not None
-            self._differs = _read(self._fd, len(known)) != known
-        if len(known) < len(said.data) and not self._differs:
+            self.differs = _read(self._fd, len(known)) != known
+        if len(known) < len(said.data) and not self.differs:
             self.beyond += len(said.data) - len(known)
             yield replace(said, data=said.data[len(known) :])
 
+    @property
+    def known(self) -> int:
+        """How long the stream is, kept or not."""
+        return max(self.size, self._heard)
+
     def doubts(self) -> Iterator[str]:
-        if self._differs:
+        if self.differs:
             yield f"{self._stream}: the engine's log is not the one this began as; its end is lost"
         elif self._doubtful:
             yield f"{self._stream}: whether its last line ended with a newline is not known"

@@ -20,6 +20,7 @@ from outrig.record.reading import Logs
 from outrig.runner import reach
 from outrig.runner.console import Resized
 from outrig.runner.control import dial
+from outrig.runner.unattended import look_after
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +36,7 @@ KNOCK_SECONDS = 3.0  # for a follower that has just begun
 def attach(found: Found, console: Console) -> Session:
     """Stay until the session has ended, or until the user lets go; the record as it is then.
 
-    Raises SessionNotRunningError when it has ended, or when nobody follows it.
+    Raises SessionNotRunningError when it has ended, or when nobody can be made to follow it.
     """
     session = reach.current(found)
     reach.ours(session)
@@ -43,16 +44,27 @@ def attach(found: Found, console: Console) -> Session:
         raise SessionNotRunningError(
             f"session {session.id} has ended", hint=f"outrig logs {session.id}"
         )
-    line = _line(found, session)
-    with line, Logs(found.directory) as logs:
+    with Logs(found.directory) as logs:
         logs.skip()
         if session.fields.get("tty") is True:
             _show(console, FILES["terminal"], painted(found.directory))
-        if console.input is None and not console.keeps_input:
-            line.sendall(encode("E"))
-        if _look_on(found, console, line, logs):
+        if _stay(found, console, logs):
             return reach.current(found)
     return _final(found)
+
+
+def _stay(found: Found, console: Console, logs: Logs) -> bool:
+    """Until the end (False), or until the user lets go (True); with one follower after another."""
+    while True:
+        with _line(found, reach.current(found)) as line:
+            if console.input is None and not console.keeps_input:
+                line.sendall(encode("E"))
+            try:
+                let_go = _look_on(found, console, line, logs)
+            except (BrokenPipeError, ConnectionResetError):  # it died while we typed
+                let_go = None
+        if let_go is not None:
+            return let_go
 
 
 def _line(found: Found, session: Session) -> socket.socket:
@@ -62,7 +74,7 @@ def _line(found: Found, session: Session) -> socket.socket:
         line = dial(directory, session.id)
         if line:
             return line
-        if not found.attended or time.monotonic() > deadline:
+        if not look_after(found) or time.monotonic() > deadline:
             raise SessionNotRunningError(
                 f"nobody looks after session {session.id}, so nobody can be attached to it",
                 hint=f"outrig logs {session.id}; outrig wait {session.id}",
@@ -70,30 +82,24 @@ def _line(found: Found, session: Session) -> socket.socket:
         time.sleep(LOOK_SECONDS / 4)
 
 
-def _look_on(found: Found, console: Console, line: socket.socket, logs: Logs) -> bool:
-    """Until the end (False), or until the user lets go (True)."""
-    over = False
-    while not over:
+def _look_on(found: Found, console: Console, line: socket.socket, logs: Logs) -> bool | None:
+    """Until the end (False), until the user lets go (True), or until its follower died (None)."""
+    while True:
         over = not found.attended  # asked before the look, so that the last words are not missed
+        if over and not reach.current(found).ended and look_after(found):
+            return None
         for chunk in logs.merged() if over else logs.timed():
             _show(console, chunk.source, chunk.data)
         if over:
             return False
         ready = _wait(console, line)
         if line.fileno() in ready and not line.recv(65536):
-            over = _is_over(found)
+            time.sleep(LOOK_SECONDS / 4)  # it hung up: it ended the session, or it died
         for event in console.events() if console.fileno() in ready else ():
             if not isinstance(event, Resized):
                 return True
             line.sendall(encode_size(event.rows, event.columns))
         _take_input(console, line, ready)
-    return False
-
-
-def _is_over(found: Found) -> bool:
-    """The follower hung up: it ended the session, or it died; then the logs say no more."""
-    time.sleep(LOOK_SECONDS)
-    return not found.attended
 
 
 def _wait(console: Console, line: socket.socket) -> set[int]:

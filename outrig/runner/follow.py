@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from outrig.core import reconcile
 from outrig.core.ending import Finding, judge
 from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
@@ -59,7 +60,14 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
         last.callback(pump.show_the_rest)  # whatever becomes of the record
         last.callback(run.output.close)
         pump.end_recording()
-        return Followed(finish(run, _exit(run), missing=pump.unrecorded))
+        return Followed(finish(run, _exit(run), missing=_missing(run, pump)))
+
+
+def _missing(run: Launched, pump: Pump) -> str | None:
+    """Why the logs are not whole, as far as we know; what is in the record already is kept."""
+    known = run.held.session.text("logs_incomplete")
+    words = [*([known] if known else []), *([pump.unrecorded] if pump.unrecorded else [])]
+    return "; ".join([*words, *run.output.doubts]) or None
 
 
 def _control(run: Launched) -> contextlib.AbstractContextManager[Control | None]:
@@ -80,7 +88,8 @@ def _until_output_ends(run: Launched, pump: Pump, console: Console) -> bool:
         while True:
             poll = select.poll()
             pump.register(poll, take_all=deadlines.ending)
-            ready = dict(poll.poll(_patience(deadlines.next(), checkpoints.due, console.due)))
+            due = (deadlines.next(), checkpoints.due, console.due, run.output.due)
+            ready = dict(poll.poll(_patience(*due)))
             going_on, events = pump.turn(ready)
             for event in events:
                 if isinstance(event, Detached):
@@ -106,7 +115,12 @@ def finish(run: Launched, exit_: Exit | None, *, missing: str | None) -> Session
     `exit_` None: the container vanished, and nobody can say how it ended. `missing` says why the
     logs are not whole.
     """
-    ending = judge(intents.read(run.held.directory), _finding(run, exit_))
+    intent, finding = intents.read(run.held.directory), _finding(run, exit_)
+    ending = (
+        reconcile.ending(run.held.session, intent, finding)
+        if run.taken_up
+        else judge(intent, finding)
+    )
     now = datetime.now(UTC)
     said = snapshot.end(run.held.directory, run.held.session)  # killed here: whoever comes next
     run.held.update(

@@ -32,3 +32,4 @@ class Launched:
     idle: float | None
     grace: float
     control: Path  # the directory of its control socket
+    taken_up: bool = False  # whoever followed it first died: an input may have been cut short

@@ -81,7 +81,9 @@ class Pump:
         line = ready.get(self._run.output.fileno(), 0)
         if self._feed:
             self._feed_session()
-        going_on = self._hear() if line & ~select.POLLOUT else True
+        due = self._run.output.due
+        listen = line & ~select.POLLOUT or (due is not None and time.monotonic() >= due)
+        going_on = self._hear() if listen else True
         return going_on, [event for event in events if not self._resized(event)]
 
     def _resized(self, event: Event) -> bool:

@@ -28,10 +28,11 @@ from outrig.store.lock import Attendance
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from subprocess import Popen
 
-PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from outrig.runner import supervise; "
-PROGRAM += "supervise.main(int(sys.argv[2]))"
+PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from outrig.runner import {0}; "
+PROGRAM += "{0}.main(int(sys.argv[2]))"
 
 
 def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bool) -> None:
@@ -40,8 +41,6 @@ def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bo
     `piped` is the descriptor that was being fed to the session, `unfed` what was read of it and
     has not arrived. Raises EngineError when the line to the engine cannot leave this process.
     """
-    import subprocess  # noqa: PLC0415 - the supervisor itself starts nothing
-
     line, state = run.output.handover()
     piped = None if piped is None else os.dup(piped)  # its own stdin will be /dev/null
     passed = [line, run.held.attendance.fileno(), *([] if piped is None else [piped])]
@@ -64,26 +63,35 @@ def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bo
         "keeps_input": keeps_input,
     }
     run.held.store.note("detached", run.held.session)
-    letter = os.memfd_create("outrig")
-    os.write(letter, json.dumps(left).encode())
-    os.lseek(letter, 0, os.SEEK_SET)
-    root = str(Path(__file__).resolve().parents[2])
-    nowhere = subprocess.DEVNULL
-    subprocess.Popen(
-        [sys.executable, "-P", "-c", PROGRAM, root, str(letter)],
-        pass_fds=(*passed, letter),
-        stdin=nowhere,
-        stdout=nowhere,
-        stderr=nowhere,
-        cwd="/",
-        start_new_session=True,
-    ).returncode = 0  # it outlives us; nobody here waits for it
-    os.close(letter)
+    spawn("supervise", left, passed).returncode = 0  # it outlives us; nobody here waits for it
     if piped is not None:
         os.close(piped)
     run.recorder.close()
     run.output.close()
     run.held.close()
+
+
+def spawn(module: str, left: Mapping[str, Any], passed: Sequence[int] = ()) -> Popen[bytes]:
+    """Start a process of its own, which runs `main` of a module of this room on what is left."""
+    import subprocess  # noqa: PLC0415 - the supervisor itself starts nothing
+
+    letter = os.memfd_create("outrig")
+    os.write(letter, json.dumps(left).encode())
+    os.lseek(letter, 0, os.SEEK_SET)
+    root = str(Path(__file__).resolve().parents[2])
+    nowhere = subprocess.DEVNULL
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", PROGRAM.format(module), root, str(letter)],
+            pass_fds=(*passed, letter),
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
+            cwd="/",
+            start_new_session=True,
+        )
+    finally:
+        os.close(letter)
 
 
 def main(letter: int) -> None:

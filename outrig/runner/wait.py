@@ -1,8 +1,7 @@
 """Wait: until a session has ended, whoever sees to that.
 
-While somebody attends it we only look at the disk now and then; when nobody does, we ask the
-engine, without attending it ourselves: whoever wants to may still take it up. In the end the
-record is finished by us only if nobody else does.
+While somebody attends it we only look at the disk now and then; when nobody does, it gets a
+supervisor. One that has ended is finished by us; where none can be had, the engine is asked.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from outrig.runner import reach
 from outrig.runner.settle import settle
+from outrig.runner.unattended import look_after
 
 if TYPE_CHECKING:
     from outrig.core.session import Session
@@ -30,7 +30,7 @@ def wait(found: Found, connect: Connect) -> Session:
         if found.attended or not session.ours:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_SECONDS)
-        elif _container_ended(session, connect):
+        elif not look_after(found) and _container_ended(session, connect):
             return settle(found, connect)
     return session
 

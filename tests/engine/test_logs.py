@@ -11,14 +11,15 @@ import pytest
 
 from outrig.core.engine import Ref
 from outrig.engine import endpoint
-from outrig.engine.logs import PIECE, Mender, framed, of_terminal, output
+from outrig.engine.logs import PIECE, Framed, Mender, OfTerminal, output
 from outrig.engine.wire import Wire
 from outrig.errors import ContainerGoneError, EngineUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from outrig.core.transcript import Said
+    from outrig.engine.logs import Messages
 
 STAMP = b"2026-11-21T14:13:51.475932478Z"
 FULL = b"x" * PIECE
@@ -80,31 +81,37 @@ def pieces(data: bytes, seed: int) -> Iterator[bytes]:
         data = data[size:]
 
 
+def cut(messages: Messages, sent: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    for piece in sent:
+        yield from messages.feed(piece)
+    yield from messages.close()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_frames_may_arrive_in_any_pieces(seed):
     sent = frame(b"a\n") + frame(FULL, 2) + frame(b"", 2) + frame(b"b")
-    found = list(framed(pieces(sent, seed)))
+    found = list(cut(Framed(), pieces(sent, seed)))
     assert [stream for stream, _ in found] == ["stdout", "stderr", "stderr", "stdout"]
     assert [message[31:] for _, message in found] == [b"a\n", FULL, b"", b"b"]
 
 
 def test_what_is_no_frame_is_refused():
     with pytest.raises(EngineUnreachableError, match="none"):
-        list(framed([b"\1\0\0\0\xff\xff\xff\xff"]))
+        list(cut(Framed(), [b"\1\0\0\0\xff\xff\xff\xff"]))
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("messages", "written", "doubtful"), SENT)
 def test_a_terminal_has_no_frames_but_times(seed, messages, written, doubtful):
     sent = b"".join(STAMP + b" " + message for message in messages)
-    found = [message[31:] for _, message in of_terminal(pieces(sent, seed))]
+    found = [message[31:] for _, message in cut(OfTerminal(), pieces(sent, seed))]
     said, _ = mended(*(("terminal", message) for message in found))
     assert said["terminal"] == written
 
 
 def test_a_time_that_the_agent_printed_is_text():
     sent = STAMP + b" it is " + STAMP + b" now\n" + STAMP + b" $ "
-    found = [message[31:] for _, message in of_terminal([sent])]
+    found = [message[31:] for _, message in cut(OfTerminal(), [sent])]
     assert found == [b"it is " + STAMP + b" now\n", b"$ "]
 
 

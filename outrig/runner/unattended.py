@@ -1,0 +1,185 @@
+"""Unattended: a session whose outrig was killed gets a supervisor as soon as somebody needs one.
+
+Whoever looks at it starts one; of several exactly one gets the attend lock, and the others end.
+It takes up what the engine remembers, goes on live where that ends, keeps the limits that the
+record tells, listens for those who attach, and finishes the record and removes the container.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outrig.core.moment import parse_time
+from outrig.core.session import with_fields
+from outrig.engine import connect
+from outrig.errors import SessionBusyError
+from outrig.record.log import Recorder
+from outrig.record.recovery import mend_timing, recover
+from outrig.runner import hooks, reach, reconcile
+from outrig.runner.console import Silent
+from outrig.runner.follow import follow
+from outrig.runner.launched import Launched
+from outrig.runner.supervise import spawn
+from outrig.store import belonging, lock, places
+from outrig.store.creation import Held
+from outrig.store.file import UnreadableError
+from outrig.store.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from outrig.core.session import Session
+    from outrig.engine import Engine
+    from outrig.record.recovery import Recovered
+    from outrig.store.finding import Found
+    from outrig.store.lock import Attendance
+
+GRACE = 10.0  # seconds, in a record that does not say
+PATIENCE = 10.0  # seconds until a new process has the lock, on a machine that is busy
+PAUSE_SECONDS = 0.02
+
+
+def look_after(found: Found) -> bool:
+    """See that somebody attends a session that runs; False when nobody can or needs to.
+
+    Then it has ended or its engine is silent, and reconciling it finds out which.
+    """
+    store, one = found.store, found.session.id
+    if store is None or store.attended(one):
+        return store is not None
+    session = reach.current(found)
+    if not _can_be_taken_up(store, session):
+        return False
+    left = {
+        "root": str(store.root),
+        "id": one,
+        "engine": session.text("engine"),
+        "hooks": store.heard is not None,
+    }
+    process = spawn("unattended", left)
+    deadline = time.monotonic() + PATIENCE
+    while not (attended := store.attended(one)) and time.monotonic() < deadline:
+        if process.poll() is not None:
+            return store.attended(one)
+        time.sleep(PAUSE_SECONDS)
+    process.returncode = 0  # it outlives us; nobody here waits for it
+    return attended
+
+
+def _can_be_taken_up(store: SessionStore, session: Session) -> bool:
+    if session.ended or session.status != "running" or reach.agent_ref(session) is None:
+        return False
+    here, root_id = belonging.machine(), store.known_root_id()
+    return session.ours and not belonging.elsewhere(store, session, here=here, root_id=root_id)
+
+
+def main(letter: int) -> None:
+    """What the new process runs."""
+    with os.fdopen(letter) as file:
+        left = json.load(file)
+    heard = hooks.of_user(os.environ) if left["hooks"] else None
+    store = SessionStore(Path(left["root"]), heard=heard)
+    engine = _engine(left["engine"])  # first: without one nobody is held up
+    try:
+        attendance = lock.attend(store.root, left["id"])
+    except SessionBusyError:
+        return
+    with closing(attendance):
+        followed = _follow(store, left["id"], attendance, engine)
+    if not followed:  # it has ended
+        reconcile.settle(store, [left["id"]], connect=lambda _: engine)
+
+
+def _follow(store: SessionStore, one: str, attendance: Attendance, engine: Engine) -> bool:
+    try:
+        session = store.read(one)
+    except UnreadableError:  # it was discarded meanwhile
+        return False
+    if not _can_be_taken_up(store, session):
+        return False
+    directory = store.target(one) or store.directory(one)
+    run = _taken_up(Held(store, session, directory, attendance), engine)
+    if run:
+        follow(run, Silent(None, keeps_input=run.stdin))
+    return run is not None
+
+
+def _taken_up(held: Held, engine: Engine) -> Launched | None:
+    """What its first follower held, as far as it can be had again; None when it has ended."""
+    session = held.session
+    ref = reach.agent_ref(session)
+    assert ref
+    if engine.exit(ref) is not None:
+        return None
+    tty = session.fields.get("tty") is True
+    found = _recovered(held, engine, tty=tty)
+    output = engine.rejoin(ref, tty=tty, kept=found.known)
+    if output is None:
+        return None
+    attempts = [one.get("attempt") for one in session.resources if one.get("ref") == ref.id]
+    return Launched(
+        engine=engine,
+        held=held,
+        ref=ref,
+        attempt=str(attempts[0]),
+        tty=tty,
+        stdin=tty,  # a pipe's end reached the session when its outrig died
+        output=output,
+        recorder=Recorder(
+            held.directory,
+            tty=tty,
+            started=datetime.now(UTC),
+            most=session.log_bytes,
+            dropped=found.dropped,
+        ),
+        begun=time.monotonic(),
+        wall=_wall(session),
+        idle=_seconds(session, "idle"),
+        grace=GRACE,
+        control=Path(session.text("control_dir")),
+        taken_up=True,
+    )
+
+
+def _recovered(held: Held, engine: Engine, *, tty: bool) -> Recovered:
+    ref = reach.agent_ref(held.session)
+    assert ref
+    mend_timing(held.directory, tty=tty)
+    found = recover(
+        held.directory,
+        engine.said(ref, tty=tty),
+        tty=tty,
+        started=held.session.started_at or datetime.now(UTC),
+        most=held.session.log_bytes,
+    )
+    if found.known is None:
+        missing = "; ".join(found.doubts)
+        held.update(lambda session: with_fields(session, logs_incomplete=missing))
+    return found
+
+
+def _engine(endpoint: str) -> Engine:
+    env = os.environ
+    return connect(
+        endpoint or None,
+        env=env,
+        home=places.home(env),
+        cache=places.cache(env),
+        slots=places.slots(env),
+    )
+
+
+def _wall(session: Session) -> float | None:
+    """Seconds until the absolute deadline, pauses left out; below zero when it is over."""
+    deadline = parse_time(session.fields.get("deadline"))
+    return None if deadline is None else (deadline - datetime.now(UTC)).total_seconds()
+
+
+def _seconds(session: Session, limit: str) -> float | None:
+    limits = session.fields.get("limits")
+    found = limits.get(limit) if isinstance(limits, dict) else None
+    return float(found) if isinstance(found, int | float) else None

@@ -1,0 +1,149 @@
+"""A session whose outrig was killed: whoever looks at it gives it a supervisor; nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.conftest import until
+from tests.cli.test_detach import detached
+from tests.cli.test_detach import supervisors as attending
+from tests.conftest import leftovers
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.docker
+
+BUSY = ("sh", "-c", "echo begun; i=0; while [ $i -lt 40000 ]; do i=$((i+1)); echo line $i; done")
+BUSY_SAID = b"begun\n" + b"".join(b"line %d\n" % (number + 1) for number in range(40000))
+WAITING = (
+    "sh",
+    "-c",
+    "echo begun; until [ -e go ]; do sleep 0.1; done; printf the; echo end; exit 5",
+)
+
+
+@pytest.fixture(autouse=True)
+def followed_to_the_end(run: Run):
+    """A supervisor removes the container after its record has ended."""
+    yield
+    names = [session.name for session in run.sessions()]
+    until(lambda: not any(map(attending, names)), "the supervisors to end")
+
+
+def supervisors(session: str) -> list[int]:
+    """The processes that took a session up; not those that only look whether one does."""
+    found = []
+    for pid in attending(session):
+        with contextlib.suppress(OSError):
+            if b"unattended" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def killed(run: Run, *words: str, said: bytes = b"begun\n", **how: Any) -> str:
+    """A session whose outrig was killed once it had said something; its id."""
+    process = run.start(
+        *words, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **how}
+    )
+    run.until_said(said, "terminal.log" if "-t" in words else "stdout.log")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return str(run.record()["id"])
+
+
+def looking(run: Run, *words: str, **how: Any) -> subprocess.Popen[bytes]:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run.started.append(run.outrig.start(*words, **{**pipes, **how}))
+    return run.started[-1]
+
+
+@pytest.mark.parametrize("verb", [["logs", "-f"], ["wait"], ["attach", "--no-stdin"]])
+def test_whoever_looks_gives_it_a_supervisor(run: Run, engine_client, verb):
+    session = killed(run, *WAITING)
+    looker = looking(run, *verb, session)
+    until(lambda: supervisors(session), "a supervisor")
+    (run.work / "go").touch()
+    said, complaint = looker.communicate(timeout=30)
+    assert said == {"logs": b"begun\ntheend\n", "wait": b"", "attach": b"theend\n"}[verb[0]]
+    assert complaint == b""
+    assert looker.returncode == (0 if verb[0] == "logs" else 5)
+    assert run.ending(5) == (5, "failed", "exit")
+    assert run.log("stdout.log") == b"begun\ntheend\n"
+    until(lambda: not attending(session), "its supervisor to end with it")
+    assert leftovers(engine_client, run.root) == []
+
+
+def test_all_who_look_see_every_byte_once_across_a_crash(run: Run):
+    process = run.start(*BUSY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    run.until_said(b"line 100\n")
+    session = run.session.name
+    lookers = [looking(run, "logs", "-f", session) for _ in range(3)]
+    waiter = looking(run, "wait", session)
+    run.until_said(b"line 5000\n")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    until(lambda: supervisors(session), "a supervisor")
+    for one in lookers:
+        assert one.communicate(timeout=60)[0] == BUSY_SAID
+    waiter.communicate(timeout=60)
+    assert waiter.returncode == 0
+    assert run.log("stdout.log") == BUSY_SAID
+    assert "logs_incomplete" not in run.record()
+    assert run.outrig("logs", session).ok().stdout == BUSY_SAID
+
+
+def test_a_supervisor_that_is_killed_is_replaced(run: Run):
+    session = killed(run, *BUSY, said=b"line 100\n")
+    looker = looking(run, "logs", "-f", session)
+    for seen in (b"line 4000\n", b"line 8000\n"):
+        run.until_said(seen)
+        for pid in supervisors(session):
+            os.kill(pid, signal.SIGKILL)
+    assert looker.communicate(timeout=60)[0] == BUSY_SAID
+    assert run.log("stdout.log") == BUSY_SAID
+
+
+def test_a_terminal_is_typed_into_again(run: Run):
+    script = 'echo begun; while read -r word; do echo "got $word"; done'
+    session = detached(run, "-t", "-i", "sh", "-c", script)
+    run.until_said(b"begun", "terminal.log")
+    for pid in attending(session):
+        os.kill(pid, signal.SIGKILL)
+    typing = looking(run, "attach", session, stdin=subprocess.PIPE)
+    assert typing.stdin
+    assert typing.stdout
+    shown = b""
+    for word in (b"one", b"two"):
+        typing.stdin.write(word + b"\n")
+        typing.stdin.flush()
+        while b"got " + word not in shown:
+            shown += os.read(typing.stdout.fileno(), 65536)
+    typing.communicate(timeout=30)  # ctrl-d
+    said = run.log("terminal.log")
+    assert said == b"begun\r\none\r\ngot one\r\ntwo\r\ngot two\r\n"
+    assert run.record()["status"] == "completed"
+
+
+def test_its_deadline_is_kept(run: Run):
+    script = "echo begun; sleep 60"
+    session = killed(run, "--timeout", "4s", "--", "sh", "-c", script)
+    assert run.outrig("wait", session).code == 124
+    assert run.ending(124) == (124, "timeout", "wall-timeout")
+
+
+def test_an_input_that_was_cut_short_is_the_reason(run: Run):
+    script = "echo begun; cat; until [ -e go ]; do sleep 0.1; done; exit 4"
+    session = killed(run, "--", "sh", "-c", script, stdin=subprocess.PIPE)
+    waiter = looking(run, "wait", session)
+    until(lambda: supervisors(session), "a supervisor")
+    (run.work / "go").touch()
+    waiter.communicate(timeout=30)
+    assert run.ending(4) == (4, "failed", "stdin-lost")
