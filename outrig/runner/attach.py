@@ -56,7 +56,11 @@ def attach(found: Found, console: Console) -> Session:
 def _stay(found: Found, console: Console, logs: Logs) -> bool:
     """Until the end (False), or until the user lets go (True); with one follower after another."""
     while True:
-        with _line(found, reach.current(found)) as line:
+        follower = _line(found, reach.current(found))
+        if follower is None:
+            _show_all(console, logs)
+            return False
+        with follower as line:
             if console.input is None and not console.keeps_input:
                 line.sendall(encode("E"))
             try:
@@ -67,14 +71,23 @@ def _stay(found: Found, console: Console, logs: Logs) -> bool:
             return let_go
 
 
-def _line(found: Found, session: Session) -> socket.socket:
+def _show_all(console: Console, logs: Logs) -> None:
+    for chunk in logs.merged():
+        _show(console, chunk.source, chunk.data)
+
+
+def _line(found: Found, session: Session) -> socket.socket | None:
+    """To whoever follows it; None when it has ended meanwhile."""
     directory = Path(session.text("control_dir"))
     deadline = time.monotonic() + KNOCK_SECONDS
     while True:
         line = dial(directory, session.id)
         if line:
             return line
-        if not look_after(found) or time.monotonic() > deadline:
+        attended = look_after(found)
+        if reach.current(found).ended:
+            return None
+        if not attended or time.monotonic() > deadline:
             raise SessionNotRunningError(
                 f"nobody looks after session {session.id}, so nobody can be attached to it",
                 hint=f"outrig logs {session.id}; outrig wait {session.id}",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
-BUSY = ("sh", "-c", "echo begun; i=0; while [ $i -lt 40000 ]; do i=$((i+1)); echo line $i; done")
+COUNT = "i=$((i+1)); echo line $i; [ $((i % 500)) != 0 ] || sleep 0.05"
+BUSY = ("sh", "-c", f"echo begun; i=0; while [ $i -lt 40000 ]; do {COUNT}; done")
 BUSY_SAID = b"begun\n" + b"".join(b"line %d\n" % (number + 1) for number in range(40000))
 WAITING = (
     "sh",
@@ -65,6 +66,12 @@ def looking(run: Run, *words: str, **how: Any) -> subprocess.Popen[bytes]:
     return run.started[-1]
 
 
+def following(run: Run, session: str, file: Path) -> subprocess.Popen[bytes]:
+    """`logs -f` into a file, which is never full."""
+    with file.open("wb") as out:
+        return looking(run, "logs", "-f", session, stdout=out)
+
+
 @pytest.mark.parametrize("verb", [["logs", "-f"], ["wait"], ["attach", "--no-stdin"]])
 def test_whoever_looks_gives_it_a_supervisor(run: Run, engine_client, verb):
     session = killed(run, *WAITING)
@@ -81,18 +88,19 @@ def test_whoever_looks_gives_it_a_supervisor(run: Run, engine_client, verb):
     assert leftovers(engine_client, run.root) == []
 
 
-def test_all_who_look_see_every_byte_once_across_a_crash(run: Run):
+def test_all_who_look_see_every_byte_once_across_a_crash(run: Run, tmp_path: Path):
     process = run.start(*BUSY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     run.until_said(b"line 100\n")
     session = run.session.name
-    lookers = [looking(run, "logs", "-f", session) for _ in range(3)]
+    lookers = [following(run, session, tmp_path / f"seen{number}") for number in range(3)]
     waiter = looking(run, "wait", session)
     run.until_said(b"line 5000\n")
     process.send_signal(signal.SIGKILL)
     process.wait()
     until(lambda: supervisors(session), "a supervisor")
-    for one in lookers:
-        assert one.communicate(timeout=60)[0] == BUSY_SAID
+    for number, one in enumerate(lookers):
+        assert one.wait(timeout=60) == 0
+        assert (tmp_path / f"seen{number}").read_bytes() == BUSY_SAID
     waiter.communicate(timeout=60)
     assert waiter.returncode == 0
     assert run.log("stdout.log") == BUSY_SAID
@@ -100,14 +108,15 @@ def test_all_who_look_see_every_byte_once_across_a_crash(run: Run):
     assert run.outrig("logs", session).ok().stdout == BUSY_SAID
 
 
-def test_a_supervisor_that_is_killed_is_replaced(run: Run):
+def test_a_supervisor_that_is_killed_is_replaced(run: Run, tmp_path: Path):
     session = killed(run, *BUSY, said=b"line 100\n")
-    looker = looking(run, "logs", "-f", session)
+    looker = following(run, session, tmp_path / "seen")
     for seen in (b"line 4000\n", b"line 8000\n"):
         run.until_said(seen)
         for pid in supervisors(session):
             os.kill(pid, signal.SIGKILL)
-    assert looker.communicate(timeout=60)[0] == BUSY_SAID
+    assert looker.wait(timeout=60) == 0
+    assert (tmp_path / "seen").read_bytes() == BUSY_SAID
     assert run.log("stdout.log") == BUSY_SAID
 
 
