@@ -73,8 +73,7 @@ def look_after(found: Found) -> bool:
 def _can_be_taken_up(store: SessionStore, session: Session) -> bool:
     if session.ended or session.status != "running" or reach.agent_ref(session) is None:
         return False
-    here, root_id = belonging.machine(), store.known_root_id()
-    return session.ours and not belonging.elsewhere(store, session, here=here, root_id=root_id)
+    return session.ours and not belonging.elsewhere(session, belonging.here(store))
 
 
 def main(letter: int) -> None:
