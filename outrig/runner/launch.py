@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from outrig.core.engine import Container, Facts, Ref
     from outrig.core.identity import Identity
     from outrig.core.session import Session
-    from outrig.engine import Engine
+    from outrig.engine import Attached, Engine
     from outrig.runner.cancel import Cancel
     from outrig.runner.image import Ready
     from outrig.runner.order import Order
@@ -193,7 +193,7 @@ class _Start:
         self.cancel.check()
         recorder = self._recorder(container)
         snapshot_said = taking.outcome()  # from here on the session can write
-        output = self.engine.start(ref, meanwhile=self._meanwhile)
+        output = self._started(ref)
         self.undo.callback(output.close)
         control = places.runtime(self.order.host_env)
         self.held.update(
@@ -224,6 +224,12 @@ class _Start:
         self.undo.callback(taking.outcome)
         return taking
 
+    def _started(self, ref: Ref) -> Attached:
+        try:
+            return self.engine.start(ref, meanwhile=self._meanwhile)
+        except EngineError as error:
+            raise workspace.unmountable(error, self.order) from error
+
     def _who(self, facts: Facts) -> Identity:
         plan = self.order.plan
         who = identity.decide(
@@ -234,9 +240,11 @@ class _Start:
         return who
 
     def _workspace(self, who: Identity) -> workspace.Ready:
-        made = workspace.ready(self.order, self.held, who)
+        made = workspace.ready(self.order, self.held, who, self.engine, self.undo)
         for notice in made.notices:
             self.show(notice)
+        if made.fields:
+            self.held.update(workspace.noted(made.fields))
         return made
 
     def _container(
