@@ -28,7 +28,7 @@ from outrig.errors import (
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
-from outrig.runner import snapshot
+from outrig.runner import snapshot, volumes
 from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
@@ -156,6 +156,9 @@ class _Hands:
     # ------------------------------------------------------------------ the repairs
     def _close(self, _repair: Repair, session: Session) -> None:
         """The rewrite that changes nothing takes the mark away; what is noted is gone."""
+        for name, _ in volumes.noted(session):
+            if self._engine:
+                self._engine.remove_volume(name)
         self._store.update(session.id, _without_containers)
 
     def _remove(self, repair: Repair, session: Session) -> None:
@@ -252,7 +255,8 @@ class _Hands:
 
 def _without_containers(session: Session) -> Session:
     """What is noted and was seen to be gone, or was not seen at all, is noted no more."""
-    kept = [item for item in session.resources if item.get("kind") != "container"]
+    gone = ("container", volumes.KIND)
+    kept = [item for item in session.resources if item.get("kind") not in gone]
     return with_fields(session, resources=kept)
 
 
