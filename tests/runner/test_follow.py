@@ -19,6 +19,7 @@ from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableErro
 from outrig.runner.console import Event, Signalled, Silent
 from outrig.runner.follow import follow
 from outrig.store import intents
+from outrig.store.sessions import SessionStore
 from tests.fakes import FakeEngine, Script, exited
 from tests.runner.orders import launched, order, record
 
@@ -254,6 +255,7 @@ def test_a_container_that_cannot_be_removed_changes_no_end(home: Home, console, 
     session, _ = followed(home, Script(refuses_remove=why), console())
     assert ending(session) == ("completed", "exit", 0)
     assert len(session.resources) == 1  # still noted, for whoever comes next
+    assert SessionStore(home.sessions).unattended() == [session.id]
 
 
 # ---------------------------------------------------------------- a disk that refuses
