@@ -51,6 +51,8 @@ POINTS = {
         Point("recorded", "planned", "after", "outrig.store.creation:create"),
         Point("image-wanted", "planned", "before", "outrig.runner.image:ready"),
         Point("image-ready", "planned", "after", "outrig.runner.image:ready"),
+        Point("workspace-made", "planned", "after", LAUNCH + "_Start._workspace"),
+        Point("snapshot-begun", "planned", "after", LAUNCH + "_Start._snapshot"),
         Point("furnished", "planned", "after", "outrig.runner.homes:furnish"),
         Point("noted", "planned", "before", ENGINE + "prepare"),
         Point("created", "made", "before", ENGINE + "_attached"),

@@ -304,6 +304,17 @@ def test_a_note_that_cannot_be_written_ends_no_session(home: Home, console, monk
     run.held.close()
 
 
+def test_an_intent_that_cannot_be_written_still_ends_the_session(home: Home, console, monkeypatch):
+    def full(_directory, _intent):
+        raise FULL
+
+    monkeypatch.setattr(intents, "write", full)
+    looking = console(Signalled(signal.SIGTERM))
+    session, engine = followed(home, Script(runs_until="TERM", ends=just_now(143)), looking)
+    assert engine.signals == ["TERM"]
+    assert ending(session) == ("stopped", "interrupted", 143)
+
+
 def test_logs_that_cannot_be_written_stop_no_agent(home: Home, console, monkeypatch):
     engine = FakeEngine(Script(says=[("stdout", b"kept"), ("stdout", b"lost"), ("stderr", b"too")]))
     looking = console()
