@@ -37,7 +37,7 @@ from outrig.record.log import Recorder
 from outrig.runner import homes, image, issue, snapshot, workspace
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
-from outrig.store import creation, file, places, toml
+from outrig.store import creation, file, intents, places, toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,7 +83,8 @@ def launch(
             error.record = held.session.fields
             raise
         except CancelledError as stop:
-            _end(order, held, undo, interrupted_early(Intent(kind="signal", signal=stop.number)))
+            asked = intents.read(held.directory) or Intent(kind="signal", signal=stop.number)
+            _end(order, held, undo, interrupted_early(asked))
             stop.record = held.session.fields
             raise
         except BaseException:
