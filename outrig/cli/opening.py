@@ -19,6 +19,7 @@ from outrig.store.sessions import SessionStore
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from outrig.core.config import Config as CoreConfig
     from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.store.finding import Found
@@ -93,6 +94,23 @@ def _heard(global_config: Path | None) -> Heard:
         hooks.of_user(os.environ, global_config)(event, session)
 
     return tell
+
+
+def own_config(global_config: Path | None, *, skip_global: bool) -> CoreConfig:
+    """The user's own configuration, whatever repository this is."""
+    from outrig.core import cascade
+    from outrig.store import layers
+
+    home = places.home(os.environ)
+    read = layers.read(
+        env=os.environ,
+        cwd=home,
+        home=home,
+        config_file=None,
+        global_config=global_config,
+        skip_global=skip_global,
+    )
+    return cascade.resolve(read.layers, home=str(home)).config
 
 
 def session(

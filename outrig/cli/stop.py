@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 
     from outrig.store.finding import Found
 
+GRACE = "10s"
+
 All = Annotated[bool, typer.Option("--all", "-a", help="Every session that runs.")]
 
 
 def stop(  # noqa: PLR0917 - one parameter per option, as typer wants them
     sessions: SessionQueries = None,
     grace: Annotated[
-        str | None,
-        typer.Option(
-            "--grace", "-t", metavar="10s", help="How long until it is killed; its own run.grace."
-        ),
-    ] = None,
+        str, typer.Option("--grace", "-t", metavar="10s", help="How long until it is killed.")
+    ] = GRACE,
     everything: All = False,
     session_dir: SessionDir = None,
     session_root: SessionRoot = None,
@@ -38,7 +37,7 @@ def stop(  # noqa: PLR0917 - one parameter per option, as typer wants them
 
     `outrig kill` does not wait; `outrig wait` only waits.
     """
-    seconds = None if grace is None else _seconds(grace)
+    seconds = _seconds(grace)
     founds = _founds(sessions or [], session_dir, session_root, global_config, all_=everything)
     return _end(founds, "stop", seconds)
 
@@ -57,7 +56,7 @@ def kill(
     `outrig stop` gives them time to end by themselves.
     """
     founds = _founds(sessions or [], session_dir, session_root, global_config, all_=everything)
-    return _end(founds, "kill", None)
+    return _end(founds, "kill", 0.0)
 
 
 def _seconds(grace: str) -> float:
@@ -92,7 +91,7 @@ def _founds(
     return [open_session(store, session.id) for session in running]
 
 
-def _end(founds: Sequence[Found], kind: Literal["stop", "kill"], grace: float | None) -> int:
+def _end(founds: Sequence[Found], kind: Literal["stop", "kill"], grace: float) -> int:
     from outrig.runner import stop as stopping
 
     several = [stopping.Stopping(found, kind=kind, grace=grace) for found in founds]

@@ -293,6 +293,31 @@ class NetworkConfig:
 
 
 @frozen
+class GitConfig:
+    author: str | None = key(
+        doc="who commits what a session left uncommitted, merges and squashes",
+        kind="string",
+        trust="trusted",
+        example='"Ada Lovelace"',
+        default_words="GIT_AUTHOR_NAME, or user.name of your own git",
+    )
+    email: str | None = key(
+        doc="the address of that author",
+        kind="string",
+        trust="trusted",
+        example='"ada@example.org"',
+        default_words="GIT_AUTHOR_EMAIL, or user.email of your own git",
+    )
+    sign: str = key(
+        "never",
+        doc="sign these commits as your own git is set up to: never or always",
+        kind="choice",
+        choices=("never", "always"),
+        trust="trusted",
+    )
+
+
+@frozen
 class HooksConfig:
     planned: tuple[str, ...] = key(
         (),
@@ -400,6 +425,7 @@ class Config:
     run: RunConfig = section(RunConfig, doc="how the command runs")
     limits: LimitsConfig = section(LimitsConfig, doc="what the session may use")
     network: NetworkConfig = section(NetworkConfig, doc="what the session may reach")
+    git: GitConfig = section(GitConfig, doc="who commits when a session's work is taken over")
     hooks: HooksConfig = section(
         HooksConfig, doc="commands of yours that run when something happens"
     )

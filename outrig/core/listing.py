@@ -147,3 +147,8 @@ def select(sessions: Iterable[Session], wanted: Wanted, *, most: int | None) -> 
 def _has(session: Session, label: str) -> bool:
     key, equals, value = label.partition("=")
     return key in session.labels and (not equals or session.labels[key] == value)
+
+
+def number(count: int, noun: str) -> str:
+    """A count with its noun: 1 path, 2 paths."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

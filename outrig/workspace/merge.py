@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 from outrig.core.frozen import frozen, given, replace
 from outrig.errors import OutrigError, WorkspaceError
+from outrig.workspace.repository import SUBMODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,8 +44,8 @@ class ConflictError(OutrigError):
 
     kind = "conflict"
 
-    def __init__(self, message: str, paths: tuple[bytes, ...]) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, paths: tuple[bytes, ...], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.paths = paths
 
 
@@ -104,6 +105,13 @@ def merge(repository: Repository, ours: str, theirs: str) -> Merged:
     )
     tree, *paths = said.stdout.split(b"\0")
     return Merged(tree=tree.decode().strip(), conflicts=tuple(path for path in paths if path))
+
+
+def stages(repository: Repository, ours: str, theirs: str) -> tuple[str, bytes]:
+    """The same tree, and the entries in conflict as update-index takes them."""
+    said = repository.ask("merge-tree", "--write-tree", "-z", "--no-messages", ours, theirs)
+    tree, _, entries = said.stdout.partition(b"\0")
+    return tree.decode().strip(), entries.strip(b"\0") + b"\0"
 
 
 def joined(
@@ -175,24 +183,31 @@ def edited(repository: Repository, tree: str, changes: Sequence[Change], scratch
 
 
 def rest(
-    repository: Repository, *, head: str, base: str, start: str, end: str, scratch: Path
+    repository: Repository,
+    *,
+    head: str,
+    base: str,
+    start: str,
+    end: str,
+    unread: Callable[[bytes], bool],
+    scratch: Path,
 ) -> str:
     """The tree of what a session left: its last commit, and what it changed without committing.
 
     `head` and `base` are commits or trees; `start` and `end` are the snapshots' trees. What was
     different from a commit before the session began, and still is the same, is the user's own
-    and stays out; so does what a snapshot never holds (ignored, or outside a sparse checkout).
-    A submodule is taken at the commit that its parent's commit names.
+    and stays out; so does what a snapshot never holds (ignored, outside a sparse checkout, or
+    `unread`). A submodule is taken at the commit that its parent's commit names.
     """
     touched = {change.path for change in repository.changes(start, end)}
     committed = {change.path for change in repository.changes(base, head)}
     changes = repository.changes(head, end)
-    modules = {one.path for one in changes if one.old and one.old[0] == "160000"}
+    modules = {one.path for one in changes if one.old and one.old[0] == SUBMODULE}
     taken = [
         change
         for change in changes
         if change.path in touched or (change.path in committed and change.new)
-        if not _of_module(change.path, modules)
+        if not unread(change.path) and not _of_module(change.path, modules)
     ]
     return edited(repository, head, taken, scratch) if taken else repository.tree(head)
 

@@ -85,6 +85,11 @@ def bring_home(git_dir: Path, ours: Repository, scratch: Path, *, known: Sequenc
         for pack in _copied(git_dir, quarantine):
             aside.run("index-pack", str(pack))
         tips = _commits(aside, {*refs.heads.values(), *([refs.head] if refs.head else [])})
+        if refs.head and refs.head not in tips:
+            raise WorkspaceError(
+                f"the session's HEAD is {refs.head}, and there is no such commit",
+                hint="what it did to files is in: outrig patch SESSION",
+            )
         transfer(aside, ours, tips, scratch, known=known, local=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

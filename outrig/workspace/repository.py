@@ -54,9 +54,10 @@ class Repository:
     objects: Path | None = None
     alternates: tuple[Path, ...] = ()
     index: Path | None = None
+    as_owner: bool = True  # where root works on somebody's repository, git is that somebody
 
     def git(self, more: Mapping[str, str | None] | None = None) -> Git:
-        """Git for it. Where root works on somebody's repository, git is that somebody."""
+        """Git for it."""
         return Git(
             git_dir=str(self.git_dir),
             path=self.env.get("PATH", os.defpath),
@@ -64,7 +65,7 @@ class Repository:
             objects=str(self.objects) if self.objects else None,
             alternates=tuple(map(str, self.alternates)),
             variables=more,
-            owner=owner(self.git_dir),
+            owner=owner(self.git_dir) if self.as_owner else None,
         )
 
     def run(
@@ -103,9 +104,10 @@ class Repository:
         raw = self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, new)
         return tuple(_changes(raw))
 
-    def count(self, newer: str, older: str) -> int:
+    def count(self, newer: str, older: str | None) -> int:
         """Commits of one that the other has not."""
-        return int(self.run("rev-list", "--count", newer, "--not", older))
+        without = (f"^{older}",) if older else ()
+        return int(self.run("rev-list", "--count", newer, *without))
 
     def empty_tree(self) -> str:
         """Its name; git knows this one without having it."""

@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from outrig.core.listing import Wanted, row, select, span, status, title
+from outrig.core.listing import Wanted, number, row, select, span, status, title
 from outrig.core.moment import time_text
 from outrig.core.session import Session
 from tests import records
@@ -146,3 +146,8 @@ def test_selecting_stops_reading_at_its_limit_and_behind_its_time():
 def test_one_of_which_nothing_is_known():
     assert status(session(status="running"), attended=False, known=False) == "running (unknown)"
     assert status(session(status="running"), attended=True, known=False) == "running"
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 paths"), (1, "1 path"), (2, "2 paths")])
+def test_a_count_has_its_noun(count: int, said: str) -> None:
+    assert number(count, "path") == said

@@ -174,6 +174,7 @@ def left(tree: Tree, *, head: str, base: str, start: str, end: str) -> dict[str,
         base=base,
         start=start,
         end=end,
+        unread=lambda path: path == b"large",
         scratch=tree.path.parent / "scratch",
     )
     names = tree.git("ls-tree", "-r", "--name-only", found).splitlines()
@@ -209,6 +210,15 @@ def test_what_no_snapshot_holds_is_not_deleted(tree: Tree) -> None:
     assert "shared" not in found
 
 
+def test_what_a_snapshot_could_not_read_is_as_it_was_committed(tree: Tree) -> None:
+    tree.commit("large", large="1")
+    base = tree.git("rev-parse", "main")
+    end = snapshot(tree)
+    head = tree.commit("larger", large="2")
+    found = left(tree, head=head, base=base, start=end, end=end)
+    assert found["large"] == "2"
+
+
 def test_committed_and_then_put_back_is_put_back(tree: Tree) -> None:
     base = tree.git("rev-parse", "main")
     start = snapshot(tree)
@@ -237,6 +247,7 @@ def test_a_submodule_stays_where_its_commit_is(tree: Tree) -> None:
         base=base,
         start=start,
         end=end,
+        unread=lambda path: path == b"large",
         scratch=tree.path.parent / "scratch",
     )
     assert tree.git("ls-tree", rest, "module").startswith("160000 commit")

@@ -170,11 +170,17 @@ def test_a_tree_that_would_leave_its_place_is_refused(
 
 @pytest.mark.parametrize(
     "text",
-    ["ref: refs/heads/../../x", "ref: /etc/passwd", "ref: refs/heads/no", "x" * 5000, "", "0" * 40],
+    ["ref: refs/heads/../../x", "ref: /etc/passwd", "ref: refs/heads/no", "x" * 5000, ""],
 )
 def test_a_head_that_means_nothing(agent: Tree, ours: Repository, user: Tree, text: str) -> None:
     (agent.git_dir / "HEAD").write_text(text)
     assert bring(agent, ours, user).head is None
+
+
+def test_a_head_that_names_no_commit_is_refused(agent: Tree, ours: Repository, user: Tree) -> None:
+    (agent.git_dir / "HEAD").write_text("0" * 40)
+    with pytest.raises(WorkspaceError, match="no such commit"):
+        bring(agent, ours, user)
 
 
 def test_files_that_are_none(agent: Tree, ours: Repository, user: Tree, tmp_path: Path) -> None:
