@@ -13,7 +13,6 @@ from outrig.core.moment import time_text
 from outrig.core.session import Session, preparing, with_fields, with_resource
 from outrig.core.transcript import Said
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
-from outrig.runner import reconcile
 from outrig.runner.reconcile import settle
 from outrig.store import file, intents
 from outrig.store.creation import create
@@ -182,9 +181,9 @@ def test_one_that_runs_is_left_alone(store, daemon):
 
 
 @pytest.mark.parametrize(("ends_on", "signals"), [("TERM", ["TERM"]), ("KILL", ["TERM", "KILL"])])
-def test_past_its_deadline_it_is_stopped(store, daemon, monkeypatch, ends_on, signals):
-    monkeypatch.setattr(reconcile, "GRACE", 0.01)
-    session = left_running(store, deadline=time_text(datetime.now(UTC) - timedelta(hours=1)))
+def test_past_its_deadline_it_is_stopped(store, daemon, ends_on, signals):
+    past = time_text(datetime.now(UTC) - timedelta(hours=1))
+    session = left_running(store, deadline=past, grace=0.01)
     daemon.add(store, session, "running")
     daemon.ends_on = ends_on
     soon = datetime.now(UTC) + timedelta(seconds=30)  # after it was told to
