@@ -60,7 +60,12 @@ DOORS = (
         "pause", "outrig.cli.pause", "pause", "Let sessions stand still; their time limits do too."
     ),
     Door("unpause", "outrig.cli.pause", "unpause", "Let paused sessions go on."),
-    Door("accept", "outrig.cli.accept", "accept", "Take a session's work over, onto a branch."),
+    Door(
+        "accept",
+        "outrig.cli.accept",
+        "accept",
+        "Take a session's work over, onto the branch that it began on.",
+    ),
     Door(
         "discard",
         "outrig.cli.discard",
