@@ -98,7 +98,7 @@ class Snapshots:
             (self.directory / "skipped").write_bytes(
                 b"".join(one.path + b"\0" for one in taken.skipped)
             )
-            self._name(START, taken.tree)
+            self.name(START, taken.tree)
         return taken
 
     def take(self, tree: Path, name: str | None = None) -> Taken:
@@ -112,7 +112,7 @@ class Snapshots:
             index.copy(str(self._index), str(scratch))
             taken = self._take(self._over(tree, scratch), tree)
             if name:
-                self._name(name, taken.tree)
+                self.name(name, taken.tree)
         return taken
 
     def tree(self, name: str) -> str | None:
@@ -147,7 +147,8 @@ class Snapshots:
     def _write(self, name: str, text: str) -> None:
         (self.directory / name).write_text(text, "utf-8", "surrogateescape")
 
-    def _name(self, name: str, tree: str) -> None:
+    def name(self, name: str, tree: str) -> None:
+        """Let a name refer to a tree, so that it is found again."""
         ref = self.directory / "refs/snapshots" / name
         ref.parent.mkdir(exist_ok=True)
         beside = ref.with_name(f"{ref.name}.lock")
