@@ -27,10 +27,21 @@ SIZE_AT_CREATE = (1, 42)  # the API version that knows a terminal's size from th
 NO_DETACH_KEYS = b",".join([b"\xff"] * 8)
 
 
+SIZER = "outrig-size"  # what the shell calls itself when it complains
+# What sets a terminal's size from within, before the command can ask for it. Tried on 20.10.24:
+# told by the engine just after the start, `stty size` says "0 0" every time.
+SIZED = 'stty rows {} cols {} 2>/dev/null; exec "$@"'
+
+
 def body(
-    container: Container, env: Mapping[str, str], *, facts: Facts, api: tuple[int, int]
+    container: Container,
+    env: Mapping[str, str],
+    *,
+    facts: Facts,
+    api: tuple[int, int],
+    has_stty: bool = False,
 ) -> Mapping[str, Any]:
-    """The request that creates it."""
+    """The request that creates it. `has_stty`: it has a shell and stty, and no entrypoint."""
     made: dict[str, Any] = {
         "Image": container.image,
         "Cmd": list(container.command),
@@ -50,6 +61,10 @@ def body(
     if container.entrypoint is not None:
         # [""] is docker's way to say none; [] would mean the image's own to some versions.
         made["Entrypoint"] = list(container.entrypoint) or [""]
+    if has_stty and container.tty and container.size and container.command and api < SIZE_AT_CREATE:
+        script = SIZED.format(*container.size)
+        made["Cmd"] = ["-c", script, SIZER, *(container.entrypoint or ()), *container.command]
+        made["Entrypoint"] = ["/bin/sh"]
     return made
 
 

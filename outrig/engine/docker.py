@@ -67,6 +67,7 @@ class DockerEngine:
         self._home = home
         self._root = root
         self._prepared: dict[str, Prepared] = {}
+        self._of_host: str | None = None  # the image that this machine's own /usr is put into
         self._refusals: dict[str, usage.Refusals] = {}
 
     @classmethod
@@ -101,7 +102,13 @@ class DockerEngine:
     # ------------------------------------------------------------------ a run
     def prepare(self, container_: Container, env: Mapping[str, str]) -> Ref:
         self._check_input(container_)
-        made = container.body(container_, env, facts=self.facts(), api=self._wire.api)
+        made = container.body(
+            container_,
+            env,
+            facts=self.facts(),
+            api=self._wire.api,
+            has_stty=container_.image == self._of_host and host.has_stty(),
+        )
         query = {"name": container_.name}
         answer = self._wire.call("POST", "/containers/create", query=query, body=made)
         if not answer.fine:
@@ -339,6 +346,7 @@ class DockerEngine:
             )
         layout, mounts = host.survey()
         image = self._empty_image(layout)
+        self._of_host = image.id
         return image, [*mounts, *host.path_mounts(host_paths, home=self._home)]
 
     def _empty_image(self, layout: host.Layout) -> Image:

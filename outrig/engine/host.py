@@ -161,6 +161,11 @@ def _sbin(root: Path) -> Sequence[str]:
         return []
 
 
+def has_stty(root: Path = Path("/")) -> bool:
+    """Whether a session in this image can set its terminal's size itself."""
+    return all(os.access(root / name, os.X_OK) for name in ("bin/sh", "usr/bin/stty"))
+
+
 def tag(layout: Layout, cache: Path) -> str:
     """Content-addressed: another layout, another tag. Remembered, as hashlib alone takes 5 ms."""
     described = json.dumps([RECIPE, CHANGES, FILES, as_dict(layout)], sort_keys=True)

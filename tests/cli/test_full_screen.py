@@ -95,6 +95,7 @@ def test_an_editor(run: Run, pane, live: Pane, begin):
     live.until("1 note")
     live.type("50G", "o", "new words \u2713", "Escape")
     live.until("new words \u2713")
+    live.until_rows(lambda rows: "-- INSERT --" not in rows, "the end of the insertion")
     until_caught_up(run, live)
     let_go_and_come_back(run, live, before)
     live.resize(30, 100)
@@ -172,7 +173,7 @@ def test_keys_sizes_and_coming_back(run: Run, pane, live: Pane, begin):
 
 def containers(run: Run, engine: docker.DockerClient) -> list[Any]:
     label = f"{LABEL_SESSION}={run.session.name}"
-    found: list[Any] = engine.containers.list(all=True, filters={"label": label})
+    found: list[Any] = engine.containers.list(all=True, sparse=True, filters={"label": label})
     return found
 
 
@@ -260,6 +261,19 @@ def test_stopped_and_going_on(run: Run, live: Pane, begin):
     live.type("q")
     live.until_row("$")
     assert live.state() == before
+
+
+def test_the_size_is_right_from_the_beginning(live: Pane, begin):
+    begin(*OFFLINE, "stty", "size")
+    assert "24 80" in live.until("24 80")
+    live.until_row("$")
+
+
+def test_a_command_that_does_not_exist(run: Run, live: Pane, begin):
+    begin(*OFFLINE, "no-such-command")
+    live.until('"no-such-command" does not exist')
+    live.until_row("$")
+    assert (run.record()["exit_code"], run.record()["reason"]) == (127, "start-failed")
 
 
 def test_a_line_that_was_not_ended_is(run: Run, live: Pane, begin):

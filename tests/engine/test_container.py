@@ -52,9 +52,16 @@ CONTAINER = Container(
 )
 
 
-def made(facts: Facts = FACTS, api: tuple[int, int] = (1, 41), **changes: Any) -> dict[str, Any]:
+def made(
+    facts: Facts = FACTS,
+    api: tuple[int, int] = (1, 41),
+    *,
+    has_stty: bool = False,
+    **changes: Any,
+) -> dict[str, Any]:
     env = {"A": "1", "TINI_KILL_PROCESS_GROUP": "0"}
-    return dict(body(replace(CONTAINER, **changes), env, facts=facts, api=api))
+    container = replace(CONTAINER, **changes)
+    return dict(body(container, env, facts=facts, api=api, has_stty=has_stty))
 
 
 def host(facts: Facts = FACTS, api: tuple[int, int] = (1, 41), **changes: Any) -> dict[str, Any]:
@@ -140,6 +147,34 @@ def test_userns_of_the_host_only_where_the_workspace_needs_it() -> None:
 def test_a_terminals_size_is_told_to_engines_that_listen() -> None:
     assert "ConsoleSize" not in host(tty=True, size=(24, 80))
     assert host(api=(1, 42), tty=True, size=(24, 80))["ConsoleSize"] == [24, 80]
+
+
+@pytest.mark.parametrize("entrypoint", [None, (), ("env", "A=1")])
+def test_a_terminals_size_is_set_from_within_where_the_engine_does_not(
+    entrypoint: tuple[str, ...] | None,
+) -> None:
+    asked = made(tty=True, size=(24, 80), entrypoint=entrypoint, has_stty=True)
+    assert asked["Entrypoint"] == ["/bin/sh"]
+    option, script, _, *words = asked["Cmd"]
+    assert option == "-c"
+    assert script.startswith("stty rows 24 cols 80 ")
+    assert words == [*(entrypoint or ()), *CONTAINER.command]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"api": (1, 42)},
+        {"has_stty": False},
+        {"tty": False},
+        {"size": None},
+        {"command": ()},
+    ],
+)
+def test_else_a_command_is_left_as_it_is(how: dict[str, Any]) -> None:
+    asked = made(**{"tty": True, "size": (24, 80), "has_stty": True, **how})
+    assert asked["Cmd"] == list(how.get("command", CONTAINER.command))
+    assert "Entrypoint" not in asked
 
 
 def test_how_it_ended() -> None:

@@ -153,6 +153,10 @@ def test_gone_is_only_said_of_containers() -> None:
         b"[FATAL tini (6)] exec /no/such failed: No such file or directory\n",
         b"[FATAL tini (7)] exec /bin failed: Permission denied\n",
         b"[FATAL tini (7)] exec nosuch failed: No such file or directory\r\n",  # a terminal
+        b"outrig-size: 1: exec: nosuch: not found\r\n",  # dash 0.5.12
+        b"outrig-size: 1: exec: /bin: Permission denied\r\n",
+        b"outrig-size: line 1: exec: nosuch: not found\r\n",  # bash 5.2
+        b"outrig-size: line 1: /bin: Is a directory\r\n",
     ],
 )
 def test_inits_complaint(words: bytes) -> None:
@@ -165,6 +169,7 @@ def test_inits_complaint(words: bytes) -> None:
         b"",
         b"sh: 1: nosuch: not found\n",  # an agent's own 127
         b"bash: line 1: nosuch: command not found\n",
+        b"one\noutrig-size: 1: exec: nosuch: not found\n",
         b"[FATAL tini (7)] no child process could be found\n",
         b"building...\n[FATAL tini (7)] exec nosuch failed: No such file or directory\n",
         b"[WARN  tini (6)] Tini is not running as PID 1\n",
