@@ -99,7 +99,7 @@ def test_an_editor(run: Run, pane, live: Pane, begin):
     until_caught_up(run, live)
     let_go_and_come_back(run, live, before)
     live.resize(30, 100)
-    live.until_rows(lambda rows: len(rows) == 30, "a picture of 30 rows")
+    live.until_rows(lambda rows: len(rows) == 29, "a picture of 29 rows and a blank one")
     until_caught_up(run, live)
     live.type("Up", "dd", ":wq", "Enter")
     live.until_row("$")
