@@ -51,7 +51,7 @@ def attach(  # noqa: PLR0917 - one parameter per option, as typer wants them
         if with_terminal:
             console.tell_size()
         with console.feeding(stdin, keys):
-            session_now = attach_to(found, console)
+            session_now = attach_to(found, console, report.notice)
     if not session_now.ended:
         report.notice(one_line(f"detached; back to it: outrig attach {session_now.id}"))
         return 0

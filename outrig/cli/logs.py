@@ -138,8 +138,13 @@ def _alive(found: Found) -> Callable[[], bool]:
     def alive() -> bool:
         from outrig.runner.unattended import look_after
 
-        return not reach.current(found).ended and (look_after(found) or _settled(found))
+        session = reach.current(found)
+        if session.missing and not told:
+            told.append(session.missing)
+            report.missing(session)
+        return not session.ended and (look_after(found) or _settled(found))
 
+    told = [found.session.missing] if found.session.missing else []  # said before the first byte
     return alive
 
 

@@ -24,6 +24,7 @@ from outrig.runner.unattended import look_after
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from outrig.core.session import Session
     from outrig.runner.console import Console
@@ -33,8 +34,10 @@ LOOK_SECONDS = 0.2  # without a word from the follower
 KNOCK_SECONDS = 3.0  # for a follower that has just begun
 
 
-def attach(found: Found, console: Console) -> Session:
+def attach(found: Found, console: Console, notice: Callable[[str], None]) -> Session:
     """Stay until the session has ended, or until the user lets go; the record as it is then.
+
+    `notice` is told, once, when the logs take no more: what is not kept cannot be shown here.
 
     Raises SessionNotRunningError when it has ended, or when nobody can be made to follow it.
     """
@@ -48,12 +51,29 @@ def attach(found: Found, console: Console) -> Session:
         logs.skip()
         if session.fields.get("tty") is True:
             _show(console, FILES["terminal"], painted(found.directory))
-        if _stay(found, console, logs):
+        if _stay(found, console, logs, _Full(found, notice)):
             return reach.current(found)
     return _final(found)
 
 
-def _stay(found: Found, console: Console, logs: Logs) -> bool:
+class _Full:
+    """Whether the session's logs are full, said once."""
+
+    def __init__(self, found: Found, notice: Callable[[str], None]) -> None:
+        self._found = found
+        self._notice = notice
+        self._due: float | None = 0.0
+
+    def look(self) -> None:
+        if self._due is None or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + LOOK_SECONDS
+        if reach.current(self._found).dropped:
+            self._due = None
+            self._notice(f"the logs of {self._found.session.id} are full: no more can be shown")
+
+
+def _stay(found: Found, console: Console, logs: Logs, full: _Full) -> bool:
     """Until the end (False), or until the user lets go (True); with one follower after another."""
     while True:
         follower = _line(found, reach.current(found))
@@ -64,7 +84,7 @@ def _stay(found: Found, console: Console, logs: Logs) -> bool:
             if console.input is None and not console.keeps_input:
                 line.sendall(encode("E"))
             try:
-                let_go = _look_on(found, console, line, logs)
+                let_go = _look_on(found, console, line, logs, full)
             except (BrokenPipeError, ConnectionResetError):  # it died while we typed
                 let_go = None
         if let_go is not None:
@@ -95,7 +115,9 @@ def _line(found: Found, session: Session) -> socket.socket | None:
         time.sleep(LOOK_SECONDS / 4)
 
 
-def _look_on(found: Found, console: Console, line: socket.socket, logs: Logs) -> bool | None:
+def _look_on(
+    found: Found, console: Console, line: socket.socket, logs: Logs, full: _Full
+) -> bool | None:
     """Until the end (False), until the user lets go (True), or until its follower died (None)."""
     while True:
         over = not found.attended  # asked before the look, so that the last words are not missed
@@ -103,6 +125,7 @@ def _look_on(found: Found, console: Console, line: socket.socket, logs: Logs) ->
             return None
         for chunk in logs.merged() if over else logs.timed():
             _show(console, chunk.source, chunk.data)
+        full.look()
         if over:
             return False
         ready = _wait(console, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from tests.browser import PROGRAM, browser
 from tests.cli.conftest import until
 from tests.cli.panes import recorded, without_end
+from tests.cli.test_detach import control_clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,28 @@ def test_within_the_bound_nothing_is_said_of_it(run: Run):
     run("head", "-c", str(KEPT), "/dev/zero", env=BOUND).ok()
     assert len(run.log("stdout.log")) == KEPT
     assert "limits_hit" not in run.record()
+
+
+def test_those_who_look_are_told_once_that_they_see_no_more(run: Run, tmp_path: Path):
+    script = "until [ -e go ]; do sleep 0.1; done; head -c 100000 /dev/zero; sleep 1"
+    run("-d", "sh", "-c", script, env=BOUND).ok()
+    session = run.session.name
+    lookers = {}
+    for verb in ("logs -f", "attach --no-stdin"):
+        file = (tmp_path / verb).open("w+b")
+        words = (*verb.split(), session)
+        lookers[verb] = (
+            run.outrig.start(*words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE),
+            file,
+        )
+    until(lambda: control_clients(run, session), "somebody to be attached")
+    (run.work / "go").touch()
+    told = {"logs -f": b"the logs are not whole", "attach --no-stdin": b"no more can be shown"}
+    for verb, (looker, file) in lookers.items():
+        complaint = looker.communicate(timeout=30)[1]
+        assert complaint.count(told[verb]) == 1
+        assert file.seek(0, 2) == KEPT
+        file.close()
 
 
 def test_the_bound_is_said_while_the_session_still_runs(run: Run):
