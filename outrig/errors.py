@@ -114,7 +114,6 @@ class ContainerGoneError(EngineError):
     """The container vanished, and nobody can say how it ended."""
 
     kind = "container-gone"
-    reason: str | None = "container-gone"
 
 
 class ImageMissingError(OutrigError):

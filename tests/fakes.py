@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen
+from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen, Volume
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
@@ -182,6 +182,8 @@ class FakeEngine:
         self.prepared: list[Container] = []
         self.signals: list[str] = []
         self.removed: list[str] = []
+        self.made_volumes: dict[str, Mapping[str, str]] = {}
+        self.refuses_volumes: OutrigError | None = None
         self.exec_script = Script()
         self.executed: list[tuple[FakeExecution, Mapping[str, str]]] = []
         self.built: list[tuple[str, Mapping[str, str]]] = []
@@ -316,6 +318,23 @@ class FakeEngine:
         if ref.id not in self.containers:
             raise ContainerGoneError(f"the container {ref.id} does not exist (any more)")
         return self.containers[ref.id]
+
+    # ------------------------------------------------------------------ volumes
+    def make_volume(self, name: str, options: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        if self.refuses_volumes:
+            raise self.refuses_volumes
+        self.made_volumes[name] = {**options, **labels}
+
+    def remove_volume(self, name: str) -> None:
+        self.made_volumes.pop(name, None)
+
+    def volumes(self, root: str) -> Sequence[Volume]:
+        mine = self.made_volumes.items()
+        return [
+            Volume(name=name, session=labels[LABEL_SESSION])
+            for name, labels in mine
+            if labels[LABEL_ROOT] == root
+        ]
 
     # ------------------------------------------------------------------ images
     def image(self, reference: str) -> Image | None:

@@ -86,12 +86,14 @@ def run(asked: Asked, result: Result) -> int:
     try:
         session = _session(asked)
     except CancelledError as stop:
-        report.notice(f"ended by signal {stop.number} before the command had started")
+        code = (stop.record or {}).get("exit_code", 128 + stop.number)
+        by = f"signal {stop.number}" if code == 128 + stop.number else "outrig stop"
+        report.notice(f"ended by {by} before the command had started")
         if stop.record:
             result.hand_out(stop.record)
             if asked.as_json:
                 output.as_json(stop.record)
-        return 128 + stop.number
+        return int(code)
     if not session.ended:
         return _told_detached(asked, session)
     result.hand_out(session.fields, kept=session.id)

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
     from outrig.store.finding import Found
 
-GRACE = "10s"
-
 All = Annotated[bool, typer.Option("--all", "-a", help="Every session that runs.")]
 
 
 def stop(  # noqa: PLR0917 - one parameter per option, as typer wants them
     sessions: SessionQueries = None,
     grace: Annotated[
-        str, typer.Option("--grace", "-t", metavar="10s", help="How long until it is killed.")
-    ] = GRACE,
+        str | None,
+        typer.Option(
+            "--grace", "-t", metavar="10s", help="How long until it is killed; its own run.grace."
+        ),
+    ] = None,
     everything: All = False,
     session_dir: SessionDir = None,
     session_root: SessionRoot = None,
@@ -37,7 +38,7 @@ def stop(  # noqa: PLR0917 - one parameter per option, as typer wants them
 
     `outrig kill` does not wait; `outrig wait` only waits.
     """
-    seconds = _seconds(grace)
+    seconds = None if grace is None else _seconds(grace)
     founds = _founds(sessions or [], session_dir, session_root, global_config, all_=everything)
     return _end(founds, "stop", seconds)
 
@@ -56,7 +57,7 @@ def kill(
     `outrig stop` gives them time to end by themselves.
     """
     founds = _founds(sessions or [], session_dir, session_root, global_config, all_=everything)
-    return _end(founds, "kill", 0.0)
+    return _end(founds, "kill", None)
 
 
 def _seconds(grace: str) -> float:
@@ -91,7 +92,7 @@ def _founds(
     return [open_session(store, session.id) for session in running]
 
 
-def _end(founds: Sequence[Found], kind: Literal["stop", "kill"], grace: float) -> int:
+def _end(founds: Sequence[Found], kind: Literal["stop", "kill"], grace: float | None) -> int:
     from outrig.runner import stop as stopping
 
     several = [stopping.Stopping(found, kind=kind, grace=grace) for found in founds]

@@ -10,6 +10,7 @@
 | a container whose session has no entry in the root        | yes, running or not               |
 | a container of a session that has ended                   | yes                               |
 | a container of an unfinished or unreadable session        | no                                |
+| a volume, as a container                                  | yes, or no                        |
 | a helper of a command that may still be at work           | after ten minutes                 |
 | an image `outrig/...` that the configuration no longer    | with --images                     |
 | makes and no session was run on                           |                                   |
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
-    from outrig.core.engine import Seen
+    from outrig.core.engine import Seen, Volume
     from outrig.core.session import Session
     from outrig.core.stock import Stocked
 
@@ -61,6 +62,11 @@ def strays(seen: Iterable[Seen], state: Callable[[str], str], *, now: datetime) 
     `state` says of a session: "gone", "ended", or anything else for one that may need them.
     """
     return [one for one in seen if _is_stray(one, state, now)]
+
+
+def stray_volumes(volumes: Iterable[Volume], state: Callable[[str], str]) -> list[Volume]:
+    """Volumes that no session needs any more."""
+    return [one for one in volumes if one.session and state(one.session) in ("gone", "ended")]
 
 
 def unused(stocked: Iterable[Stocked], used: Collection[str]) -> Sequence[str]:

@@ -39,6 +39,7 @@ def first_record(
         "network": plan.network,
         "tty": plan.tty,
         "notify": plan.notify or None,
+        "grace": plan.grace,
         "labels": dict(plan.labels) or None,
         **_relations(plan),
         "mounts": _mounts(plan),

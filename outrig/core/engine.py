@@ -78,11 +78,23 @@ class Image:
 
 @frozen
 class Mount:
-    """A bind mount with a resolved source. A missing source is an error, never created."""
+    """A bind mount with a resolved source. A missing source is an error, never created.
+
+    `volume`: the source is the name of a volume that was made for the session.
+    """
 
     source: str
     target: str
     writable: bool = False
+    volume: bool = False
+
+
+@frozen
+class Volume:
+    """A labelled volume on the engine."""
+
+    name: str
+    session: str
 
 
 @frozen

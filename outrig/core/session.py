@@ -28,6 +28,7 @@ SCHEMA = 1
 UNFINISHED = ("planned", "preparing", "running")
 TERMINAL = ("completed", "failed", "timeout", "stopped", "lost")
 FILE = "session.json"
+USUAL_GRACE = 10.0  # seconds
 
 
 @frozen(kw_only=False)
@@ -147,6 +148,12 @@ class Session:
         limits = self.fields.get("limits")
         found = limits.get("log_bytes") if isinstance(limits, dict) else None
         return found if isinstance(found, int) else None
+
+    @property
+    def grace(self) -> float:
+        """Seconds between TERM and KILL; in a record that does not say, the usual ones."""
+        found = self.fields.get("grace")
+        return float(found) if isinstance(found, int | float) else USUAL_GRACE
 
     def text(self, key: str) -> str:
         """A string field, or "" when it is missing, null or of another type."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Ref,
         Seen,
         Stream,
+        Volume,
     )
     from outrig.core.transcript import Said
 
@@ -189,7 +190,20 @@ class Engine(Protocol):
         ...
 
     def seen(self, root: str) -> Sequence[Seen]:
-        """Every labelled object that belongs to the session root with this root id."""
+        """Every labelled container that belongs to the session root with this root id."""
+        ...
+
+    # ------------------------------------------------------------------ volumes
+    def make_volume(self, name: str, options: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        """A volume of the local driver; it is mounted when a container starts with it."""
+        ...
+
+    def remove_volume(self, name: str) -> None:
+        """Gone already is no error. Raises EngineError while a container has it."""
+        ...
+
+    def volumes(self, root: str) -> Sequence[Volume]:
+        """Every labelled volume that belongs to the session root with this root id."""
         ...
 
     # ------------------------------------------------------------------ images

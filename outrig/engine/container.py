@@ -119,10 +119,11 @@ def _ulimits(facts: Facts) -> list[Mapping[str, Any]]:
 def bind(mount: Mount) -> Mapping[str, Any]:
     """A mount whose source must exist: docker's older `Binds` would make it, as root."""
     return {
-        "Type": "bind",
+        "Type": "volume" if mount.volume else "bind",
         "Source": mount.source,
         "Target": mount.target,
         "ReadOnly": not mount.writable,
+        **({"VolumeOptions": {"NoCopy": True}} if mount.volume else {}),
     }
 
 

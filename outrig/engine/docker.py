@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 from outrig.core.engine import Ref
 from outrig.core.frozen import frozen
 from outrig.core.naming import LABEL_ROOT
-from outrig.engine import archive, container, endpoint, facts, host, images, locality, usage
+from outrig.engine import (
+    archive,
+    container,
+    endpoint,
+    facts,
+    host,
+    images,
+    locality,
+    usage,
+    volumes,
+)
 from outrig.engine.failure import CONFLICT, gone, refusal
 from outrig.engine.output import AttachedOutput
 from outrig.engine.slots import slot
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
         Mount,
         Seen,
         Stream,
+        Volume,
     )
     from outrig.core.transcript import Said
     from outrig.engine import Attached, Execution
@@ -290,6 +301,16 @@ class DockerEngine:
         if not answer.fine:
             raise refusal(answer, "list its containers")
         return [container.read_seen(one, endpoint=self.endpoint) for one in answer.json()]
+
+    # ------------------------------------------------------------------ volumes
+    def make_volume(self, name: str, options: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        volumes.make(self._wire, name, options, labels)
+
+    def remove_volume(self, name: str) -> None:
+        volumes.remove(self._wire, name)
+
+    def volumes(self, root: str) -> Sequence[Volume]:
+        return volumes.listed(self._wire, root)
 
     # ------------------------------------------------------------------ images
     def image(self, reference: str) -> Image | None:

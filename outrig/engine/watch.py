@@ -97,8 +97,7 @@ class Watch:
             self._line.whole(self._head)
         except EngineUnreachableError:
             self._broke = True
-            return self._state_when_back()
-        return self._state()
+        return self._state_when_back()
 
     def _state_when_back(self) -> Mapping[str, Any]:
         deadline = time.monotonic() + RETURN_SECONDS

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from outrig.core.ending import Intent
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
+from outrig.errors import StoreError
 from outrig.runner.crowding import Crowding
 from outrig.runner.pause import is_paused, paused_seconds
 from outrig.store import intents
@@ -68,6 +69,7 @@ class Deadlines:
         self._wall = None if run.wall is None else run.begun + run.wall
         self._kill: float | None = None
         self._asked: float | None = None  # when Ctrl-C was last forwarded
+        self.unwritten: Intent | None = None  # who ends it, where the disk cannot say so
         self._idle = None if run.idle is None else Idle(run, run.idle)
         self._crowding = Crowding(run, time.monotonic())
 
@@ -125,5 +127,9 @@ class Deadlines:
         self._run.engine.signal(self._run.ref, "TERM")
 
     def _declare(self, intent: Intent) -> None:
+        """A disk that refuses lets nobody live longer; we remember it, for as long as we live."""
         said = replace(intent, at=time_text(datetime.now(UTC)), by="runner")
-        intents.write(self._run.held.directory, said)
+        try:
+            intents.write(self._run.held.directory, said)
+        except StoreError:
+            self.unwritten = said

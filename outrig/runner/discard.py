@@ -1,4 +1,4 @@
-"""A session is discarded: its containers, then its files; refused while anybody or anything runs.
+"""A session is discarded: containers, volumes, pins, files; refused while anybody or anything runs.
 
 | the session                               | plain               | --force                        |
 |-------------------------------------------|---------------------|--------------------------------|
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.session import Session
 from outrig.errors import EngineUnreachableError, OutrigError, SessionBusyError, StoreError
+from outrig.runner import pins, volumes
 from outrig.runner.eviction import evict
 from outrig.store import lock, removal
 from outrig.store.file import UnreadableError
@@ -69,10 +70,31 @@ class Discarder(NamedTuple):
         with _attended(doomed) as current:
             for engine, seen in self._containers(current):
                 engine.remove(seen.ref)
+            self._volumes(current)
+            self._pins(current)
             kept = self._remove(current)
             if current.store:
                 current.store.note("discarded", current.session or Session({"id": doomed.id}))
             return kept
+
+    def _volumes(self, doomed: Doomed) -> None:
+        session = doomed.session
+        if session is None or not session.ours:
+            return
+        for name, _ in volumes.noted(session):
+            try:
+                with contextlib.closing(self.connect(session.text("engine") or None)) as engine:
+                    engine.remove_volume(name)
+            except EngineUnreachableError as error:
+                if not self.force:
+                    raise
+                self.notice(f"{doomed.id}: its volume {name} may still be there: {error.message}")
+
+    def _pins(self, doomed: Doomed) -> None:
+        session = doomed.session
+        left = pins.release(session) if session is not None and session.ours else None
+        if left:
+            self.notice(f"{doomed.id}: {left}")
 
     def _remove(self, doomed: Doomed) -> Kept | None:
         try:
@@ -169,7 +191,7 @@ def _again(doomed: Doomed) -> Doomed:
 def _may_have_containers(doomed: Doomed) -> bool:
     """Whatever is made is noted in the record before; without a record, `.open` must do."""
     if doomed.session is not None:
-        return bool(doomed.session.resources)
+        return any(item.get("kind") not in pins.KINDS for item in doomed.session.resources)
     return doomed.store is not None and doomed.store.is_open(doomed.id)
 
 

@@ -1,8 +1,8 @@
-"""What a session's user made in its HOME is removed as that user, where the caller may not.
+"""What a session's user made is removed as that user, where the caller may not.
 
 A session can run as another uid than its caller (`-u`), and its files then belong to that uid. A
 helper container removes them: as that user, without a network or a capability, and with nothing
-mounted but that directory and the machine's /usr.
+mounted but its HOME, its workspace and the machine's /usr.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.engine import Engine
 
-HOME = "/evicted"
+HOUSE = "/evicted"
+ROOMS = ("home", "workspace")
 # Silent, because nobody reads it. What is locked is unlocked first; links are not followed.
-REMOVE = f"exec >/dev/null 2>&1; chmod -R u+rwx {HOME}; find {HOME} -mindepth 1 -delete"
+REMOVE = f"exec >/dev/null 2>&1; chmod -R u+rwx {HOUSE}; find {HOUSE} -mindepth 2 -delete"
 
 _USER = re.compile(r"\d+:\d+", re.ASCII)
 _MEMORY = 1024**3  # bytes: a directory of a million files is held in memory
@@ -32,11 +33,15 @@ _LOG_BYTES = 64 * 1024
 
 
 def evict(engine: Engine, session: Session, directory: Path) -> None:
-    """Empty the HOME of an ended session as far as its user may. Raises OutrigError."""
-    home = os.path.realpath(directory) + "/home"
+    """Empty HOME and workspace of an ended session as far as its user may. Raises OutrigError."""
+    here = os.path.realpath(directory)
+    rooms = [room for room in ROOMS if _is_directory(f"{here}/{room}")]
     user = session.text("user")
-    if not _USER.fullmatch(user) or not _is_directory(home):
+    if not _USER.fullmatch(user) or not rooms:
         return
+    theirs = [
+        Mount(source=f"{here}/{room}", target=f"{HOUSE}/{room}", writable=True) for room in rooms
+    ]
     attempt = os.urandom(8).hex()
     image, mounts = engine.host_image(())
     container = Container(
@@ -49,7 +54,7 @@ def evict(engine: Engine, session: Session, directory: Path) -> None:
         command=("sh", "-c", REMOVE),
         user=user,
         working_dir="/",
-        mounts=(*mounts, Mount(source=home, target=HOME, writable=True)),
+        mounts=(*mounts, *theirs),
         network="none",
         memory=_MEMORY,
         cpus=None,

@@ -19,7 +19,7 @@ from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
-from outrig.runner import snapshot
+from outrig.runner import snapshot, volumes
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -28,6 +28,7 @@ from outrig.runner.snapshot import Checkpoints
 from outrig.store import intents
 
 if TYPE_CHECKING:
+    from outrig.core.ending import Intent
     from outrig.core.engine import Exit
     from outrig.core.session import Session
     from outrig.runner.console import Console
@@ -53,14 +54,16 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
     """
     with contextlib.ExitStack() as last, run.recorder, _control(run) as control:
         pump = Pump(run, console, control, unfed)
-        let_go = _until_output_ends(run, pump, console)
+        deadlines = Deadlines(run)
+        let_go = _until_output_ends(run, pump, console, deadlines)
         pump.note_dropped()
         if let_go:
             return Followed(run.held.session, pump.unfed)
         last.callback(pump.show_the_rest)  # whatever becomes of the record
         last.callback(run.output.close)
         pump.end_recording()
-        return Followed(finish(run, _exit(run), missing=_missing(run, pump)))
+        missing, intent = _missing(run, pump), deadlines.unwritten
+        return Followed(finish(run, _exit(run), missing=missing, unwritten=intent))
 
 
 def _missing(run: Launched, pump: Pump) -> str | None:
@@ -78,9 +81,8 @@ def _control(run: Launched) -> contextlib.AbstractContextManager[Control | None]
         return contextlib.nullcontext()
 
 
-def _until_output_ends(run: Launched, pump: Pump, console: Console) -> bool:
+def _until_output_ends(run: Launched, pump: Pump, console: Console, deadlines: Deadlines) -> bool:
     """Until the container says nothing any more, or the line breaks; True if the user let go."""
-    deadlines = Deadlines(run)
     with (
         contextlib.closing(Checkpoints(run)) as checkpoints,
         contextlib.suppress(EngineUnreachableError),  # wait() finds out what became of it
@@ -109,13 +111,15 @@ def _patience(*moments: float | None) -> float | None:
     return max(0.0, min(known) - time.monotonic()) * 1000 + 1 if known else None
 
 
-def finish(run: Launched, exit_: Exit | None, *, missing: str | None) -> Session:
+def finish(
+    run: Launched, exit_: Exit | None, *, missing: str | None, unwritten: Intent | None = None
+) -> Session:
     """Write the end and remove the container. An intent on disk is the truth about who ended it.
 
     `exit_` None: the container vanished, and nobody can say how it ended. `missing` says why the
-    logs are not whole.
+    logs are not whole; `unwritten` is an intent that the disk refused.
     """
-    intent, finding = intents.read(run.held.directory), _finding(run, exit_)
+    intent, finding = intents.read(run.held.directory) or unwritten, _finding(run, exit_)
     ending = (
         reconcile.ending(run.held.session, intent, finding)
         if run.taken_up
@@ -133,6 +137,7 @@ def finish(run: Launched, exit_: Exit | None, *, missing: str | None) -> Session
         # note that cannot be taken away names what is gone.
         run.engine.remove(run.ref)
         run.held.update(lambda session: without_resource(session, run.attempt))
+        volumes.release(run.engine, run.held)
     return run.held.session
 
 

@@ -37,7 +37,7 @@ from outrig.record.log import Recorder
 from outrig.runner import homes, image, issue, snapshot, workspace
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
-from outrig.store import creation, file, places, toml
+from outrig.store import creation, file, intents, places, toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from outrig.core.engine import Container, Facts, Ref
     from outrig.core.identity import Identity
     from outrig.core.session import Session
-    from outrig.engine import Engine
+    from outrig.engine import Attached, Engine
     from outrig.runner.cancel import Cancel
     from outrig.runner.image import Ready
     from outrig.runner.order import Order
@@ -83,7 +83,8 @@ def launch(
             error.record = held.session.fields
             raise
         except CancelledError as stop:
-            _end(order, held, undo, interrupted_early(Intent(kind="signal", signal=stop.number)))
+            asked = intents.read(held.directory) or Intent(kind="signal", signal=stop.number)
+            _end(order, held, undo, interrupted_early(asked))
             stop.record = held.session.fields
             raise
         except BaseException:
@@ -193,14 +194,16 @@ class _Start:
         self.cancel.check()
         recorder = self._recorder(container)
         snapshot_said = taking.outcome()  # from here on the session can write
-        output = self.engine.start(ref, meanwhile=self._meanwhile)
+        output = self._started(ref)
         self.undo.callback(output.close)
         control = places.runtime(self.order.host_env)
-        self.held.update(
-            lambda session: with_workspace(
-                with_fields(running(session), control_dir=str(control)), **snapshot_said
+        with contextlib.suppress(StoreError):  # it runs, whatever the disk says: all that it says
+            # is kept in files that are open, and whoever comes next calls it running
+            self.held.update(
+                lambda session: with_workspace(
+                    with_fields(running(session), control_dir=str(control)), **snapshot_said
+                )
             )
-        )
         plan = self.order.plan
         return Launched(
             engine=self.engine,
@@ -224,6 +227,12 @@ class _Start:
         self.undo.callback(taking.outcome)
         return taking
 
+    def _started(self, ref: Ref) -> Attached:
+        try:
+            return self.engine.start(ref, meanwhile=self._meanwhile)
+        except EngineError as error:
+            raise workspace.unmountable(error, self.order) from error
+
     def _who(self, facts: Facts) -> Identity:
         plan = self.order.plan
         who = identity.decide(
@@ -234,9 +243,11 @@ class _Start:
         return who
 
     def _workspace(self, who: Identity) -> workspace.Ready:
-        made = workspace.ready(self.order, self.held, who)
+        made = workspace.ready(self.order, self.held, who, self.engine, self.undo)
         for notice in made.notices:
             self.show(notice)
+        if made.fields:
+            self.held.update(workspace.noted(made.fields))
         return made
 
     def _container(

@@ -28,7 +28,7 @@ from outrig.errors import (
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
-from outrig.runner import snapshot
+from outrig.runner import snapshot, volumes
 from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from outrig.runner.reach import Connect
     from outrig.store.sessions import SessionStore
 
-GRACE = 10.0  # seconds between TERM and KILL
+KILL_SECONDS = 10.0  # for a kernel that is busy with a dying process
 COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
 
 
@@ -93,7 +93,7 @@ class _Hands:
         self._store = store
         self._engine: Engine | None = None
         self._silence: EngineUnreachableError | None = None
-        self._deadline = 0.0
+        self._told = 0.0
         self.unknown: dict[str, EngineUnreachableError] = {}
         self.failed: dict[str, OutrigError] = {}
 
@@ -125,7 +125,7 @@ class _Hands:
                 self.unknown[repair.standing.session.id] = self._silence
             if repair.kind == "stop":
                 self._do(repair, self._tell)
-        self._deadline = time.monotonic() + GRACE
+        self._told = time.monotonic()
         for repair in repairs:
             if repair.kind in steps:
                 self._do(repair, steps[repair.kind])
@@ -156,6 +156,9 @@ class _Hands:
     # ------------------------------------------------------------------ the repairs
     def _close(self, _repair: Repair, session: Session) -> None:
         """The rewrite that changes nothing takes the mark away; what is noted is gone."""
+        for name, _ in volumes.noted(session):
+            if self._engine:
+                self._engine.remove_volume(name)
         self._store.update(session.id, _without_containers)
 
     def _remove(self, repair: Repair, session: Session) -> None:
@@ -187,9 +190,10 @@ class _Hands:
         assert self._engine
         assert repair.agent
         ref = repair.agent.ref
-        if not self._engine.ended(ref, max(0.0, self._deadline - time.monotonic())):
+        left = max(0.0, self._told + session.grace - time.monotonic())
+        if not self._engine.ended(ref, left):
             self._engine.signal(ref, "KILL")
-            self._engine.ended(ref, GRACE)
+            self._engine.ended(ref, KILL_SECONDS)
         self._finish(repair, session)
 
     def _finish(self, repair: Repair, session: Session) -> None:
@@ -252,7 +256,8 @@ class _Hands:
 
 def _without_containers(session: Session) -> Session:
     """What is noted and was seen to be gone, or was not seen at all, is noted no more."""
-    kept = [item for item in session.resources if item.get("kind") != "container"]
+    gone = ("container", volumes.KIND)
+    kept = [item for item in session.resources if item.get("kind") not in gone]
     return with_fields(session, resources=kept)
 
 

@@ -4,7 +4,7 @@
 |---------------------------|------------------------------------------|------------------------|
 | runs                      | intent, TERM, grace, KILL                | intent, KILL           |
 | is paused                 | the same, and it goes on to meet its end | the same               |
-| has not started           | intent; TERM as soon as it runs          | intent; KILL then      |
+| has not started           | intent; its start is broken off          | the same               |
 | has ended                 | nothing                                  | nothing                |
 | is another tool's         | refused                                  | refused                |
 
@@ -15,6 +15,8 @@ each step is taken for all of them before the next, so the grace of many is that
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +26,7 @@ from outrig.core.moment import time_text
 from outrig.errors import ContainerGoneError, EngineError, OutrigError, SessionNotRunningError
 from outrig.runner import pause, reach
 from outrig.runner.settle import settle
-from outrig.store import intents
+from outrig.store import intents, lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,13 +42,17 @@ PAUSE_SECONDS = 0.1
 class Stopping:
     """One session on its way to its end; `error` says why it did not get there."""
 
-    def __init__(self, found: Found, *, kind: Literal["stop", "kill"], grace: float) -> None:
+    def __init__(
+        self, found: Found, *, kind: Literal["stop", "kill"], grace: float | None = None
+    ) -> None:
+        """`grace` is in seconds; None: the session's own."""
         self.found = found
         self.session: Session = found.session
         self.error: OutrigError | None = None
         self.had_ended = False
         self._kind = kind
-        self._grace = 0.0 if kind == "kill" else grace
+        self._grace = found.session.grace if grace is None else grace
+        self._grace = 0.0 if kind == "kill" else self._grace
         self._reached: Reached | None = None
         self._asked = 0.0
 
@@ -60,7 +66,18 @@ class Stopping:
         connect(self.session.text("engine") or None)  # else nothing could follow the words
         at = time_text(datetime.now(UTC))
         intents.write(self.found.directory, Intent(kind=self._kind, at=at, by=self._kind))
+        self._break_off()
         self._send(connect)
+
+    def _break_off(self) -> None:
+        """Whoever is starting it may be in a long build: a signal makes it look at the intent."""
+        session = self.session = reach.current(self.found)
+        store = self.found.store
+        if store is None or session.status not in ("planned", "preparing"):
+            return
+        for pid in lock.holders(store.root, session.id):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
 
     def _send(self, connect: Connect) -> None:
         ref = reach.agent_ref(self.session)

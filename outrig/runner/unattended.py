@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from outrig.store.finding import Found
     from outrig.store.lock import Attendance
 
-GRACE = 10.0  # seconds, in a record that does not say
 PATIENCE = 10.0  # seconds until a new process has the lock, on a machine that is busy
 PAUSE_SECONDS = 0.02
 
@@ -138,7 +137,7 @@ def _taken_up(held: Held, engine: Engine) -> Launched | None:
         begun=time.monotonic(),
         wall=_wall(session),
         idle=_seconds(session, "idle"),
-        grace=GRACE,
+        grace=session.grace,
         control=Path(session.text("control_dir")),
         taken_up=True,
     )

@@ -70,6 +70,30 @@ def attended(root: Path, session: str) -> bool:
     return False
 
 
+def holders(root: Path, session: str) -> list[int]:
+    """The processes that look after a session, as far as the kernel shows them to us."""
+    path = os.path.realpath(_path(root, session, "attend"))
+    try:
+        inode = str(os.stat(path).st_ino)
+        with open("/proc/locks", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+    except OSError:
+        return []
+    writers = [row[4:6] for row in rows if row[1:4:2] == ["FLOCK", "WRITE"]]
+    pids = [int(pid) for pid, where in writers if where.rpartition(":")[2] == inode]
+    return [pid for pid in pids if pid > 0 and _has_open(pid, path)]
+
+
+def _has_open(pid: int, path: str) -> bool:
+    """Inodes are numbered anew on each file system."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for one in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.add(os.readlink(f"/proc/{pid}/fd/{one}"))
+    return path in found
+
+
 @contextlib.contextmanager
 def exclusive(root: Path, session: str, purpose: str = "record") -> Iterator[None]:
     """Wait for a short lock, such as that of one rewrite of the record, and hold it."""

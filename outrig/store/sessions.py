@@ -133,6 +133,7 @@ class SessionStore:
                 write_record(self.root / session, after)
             if after.ended:
                 reserve.drop(f"{self.root}/{session}")
+            if after.ended and not after.resources:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{self.root}/{OPEN}/{session}")
             happened = events.changes(before, after, now=datetime.now(UTC))

@@ -65,11 +65,20 @@ class Borrowed(NamedTuple):
     inside: str
 
 
+class Module(NamedTuple):
+    """A submodule's repository in the shadow; `tree` is its path in the working tree."""
+
+    git: Path
+    tree: str | None
+    objects: str  # on the host
+
+
 class Shadow(NamedTuple):
-    """What was made: what it borrows, and what the user must hear."""
+    """What was made: what it borrows, where that has to be written down, its submodules."""
 
     borrowed: tuple[Borrowed, ...]
-    notices: tuple[str, ...]
+    links: tuple[tuple[Path, str], ...]
+    modules: tuple[Module, ...]
 
 
 def make(
@@ -79,23 +88,37 @@ def make(
     work_tree: str | None,
     settings: Mapping[str, str],
     ignored: bytes = b"",
+    standing: bool = True,
     index: bool = True,
 ) -> Shadow:
-    """Make the directory `to` a repository like `source`.
+    """Make the directory `to` a repository like `source`; link() then lets it borrow objects.
 
     `work_tree` is the tree's path in the container, where that is not the directory above;
     `settings` are core.* of the user's own config; `ignored` is the user's own list of ignored
-    files. Raises WorkspaceError when the repository cannot be read.
+    files; `standing` is HEAD and what is under way. Raises WorkspaceError when the repository
+    cannot be read.
     """
-    made = _Maker(settings, ignored)
+    made = _Maker(settings, ignored, standing=standing, index=index)
     try:
-        made.repository(source, to, work_tree=work_tree, index=index)
+        made.repository(source, to, work_tree=work_tree)
     except OSError as error:
         raise WorkspaceError(
             f"the repository {source.common_dir} cannot be read: {error.strerror}: "
             f"{error.filename or ''}"
         ) from error
-    return Shadow(tuple(made.borrowed), tuple(made.notices))
+    return Shadow(tuple(made.borrowed), tuple(made.links), tuple(made.modules))
+
+
+def link(made: Shadow) -> None:
+    """Let it borrow: by paths of the container, of which git on the host would complain."""
+    for alternates_, inside in made.links:
+        alternates_.write_text(f"{inside}\n")
+
+
+def trust_less_of_stat(git: Path) -> None:
+    """For files that were given away, or copied, since the index was written."""
+    with (git / "config").open("a") as file:
+        file.write("[core]\n\ttrustctime = false\n\tcheckstat = minimal\n")
 
 
 def config_entries(source: Source) -> list[Entry]:
@@ -119,15 +142,18 @@ def alternates(objects: str) -> tuple[str, ...]:
 
 
 class _Maker:
-    def __init__(self, settings: Mapping[str, str], ignored: bytes) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], ignored: bytes, *, standing: bool, index: bool
+    ) -> None:
         self._settings = [_entry(name, text) for name, text in settings.items()]
         self._ignored = ignored
+        self._with_standing = standing
+        self._with_index = index
         self.borrowed: list[Borrowed] = []
-        self.notices: list[str] = []
+        self.links: list[tuple[Path, str]] = []
+        self.modules: list[Module] = []
 
-    def repository(
-        self, source: Source, to: Path, *, work_tree: str | None, index: bool = True
-    ) -> None:
+    def repository(self, source: Source, to: Path, *, work_tree: str | None) -> None:
         for name in ("", "info", "refs", "refs/heads", "refs/tags", "objects", "objects/info"):
             (to / name).mkdir(mode=0o777, exist_ok=True)
         for name in ("objects/pack", "logs"):
@@ -135,19 +161,20 @@ class _Maker:
         with _entered(str(source.common_dir)) as common, _entered(str(source.git_dir)) as own:
             if common is None or own is None:
                 raise WorkspaceError(f"{source.git_dir} is no repository any more")
-            self._standing(own, to, index=index)
+            self._standing(own, to)
             self._refs(common, own, to, linked=source.common_dir != source.git_dir)
             self._info(common, own, to)
         self._config(source, to, work_tree)
         self._borrow(source.common_dir, to)
         self._modules(source.common_dir, to)
 
-    def _standing(self, own: int, to: Path, *, index: bool) -> None:
-        for name in _STANDING:
-            _copy(name, own, to, _SMALL)
-        for name in _UNDER_WAY:
-            _copy_tree(name, own, to / name, _SMALL)
-        if index:
+    def _standing(self, own: int, to: Path) -> None:
+        if self._with_standing:
+            for name in _STANDING:
+                _copy(name, own, to, _SMALL)
+            for name in _UNDER_WAY:
+                _copy_tree(name, own, to / name, _SMALL)
+        if self._with_index:
             _copy("index", own, to, _LARGE)
             for name in os.listdir(own):
                 if name.startswith("sharedindex."):
@@ -158,9 +185,9 @@ class _Maker:
             _copy(name, common, to, _LARGE)
         _copy_tree("reftable", common, to / "reftable", _LARGE)
         _copy_tree("refs", common, to / "refs", _SMALL, without=_OURS)
-        for name in _OWN_REFS if linked else ():
+        for name in _OWN_REFS if linked and self._with_standing else ():
             _copy_tree(f"refs/{name}", own, to / "refs" / name, _SMALL)
-        for name in _LOGS:
+        for name in _LOGS if self._with_standing else _LOGS[1:]:
             of = own if name == "HEAD" else common
             if not _copy(f"logs/{name}", of, to, _MOST_LOG):
                 _copy_tree(f"logs/{name}", of, to / "logs" / name, _MOST_LOG)
@@ -194,16 +221,16 @@ class _Maker:
             raise WorkspaceError(f"{objects} is no directory of its own; outrig does not follow it")
         inside = f"{INSIDE}/objects/{len(self.borrowed)}"
         self.borrowed.append(Borrowed(objects, inside))
-        (to / "objects/info/alternates").write_text(f"{inside}\n")
+        self.links.append((to / "objects/info/alternates", inside))
 
     def _modules(self, common: Path, to: Path) -> None:
         """Submodules that were checked out live in the repository, each a repository."""
         for name, module in _modules(common):
-            self.repository(
-                Source(module, module),
-                _made(to / "modules" / name),
-                work_tree=_tree_of(module, common),
-            )
+            git = _made(to / "modules" / name)
+            tree = _tree_of(module, common)
+            self.repository(Source(module, module), git, work_tree=tree)
+            path = None if tree is None else os.path.relpath(f"{module}/{tree}", common.parent)
+            self.modules.append(Module(git, path, f"{module}/objects"))
 
 
 def _tree_of(module: Path, common: Path) -> str | None:

@@ -1,6 +1,7 @@
 """40 sessions of `true`, 8 at a time, against `docker run --rm` the same way.
 
-python -m tests.bench.parallel       target: at most 1.3 times docker, in wall-clock and CPU time
+python -m tests.bench.parallel       target: at most 1.3 times docker, in wall-clock time and in
+what all processors did meanwhile: docker's client leaves its work to the engine
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def main() -> int:
         found = spent(commands, rounds=ROUNDS, env=here.env, warm_up=1)
     show(found, "docker run")
     ours, theirs = found["outrig run"], found["docker run"]
-    return int(ours.ratio(theirs) > TARGET or ours.cpu_ratio(theirs) > TARGET)
+    machine = ours.machine_ratio(theirs)
+    sys.stdout.write(f"CPU time of the whole machine, the engine's included: {machine:.2f}\n")
+    return int(max(ours.ratio(theirs), machine) > TARGET)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Commands timed against each other: alternating, after a warm-up, in wall-clock and CPU time.
 
 Each round runs every command once, so that noise hits all alike; a ratio is the median of the
-ratios within the rounds. CPU time is what the command and its children used, the engine's apart.
+ratios within the rounds. CPU time is what the command and its children used; the engine's is in
+the machine's, which means something where nothing else runs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REPO = Path(__file__).resolve().parents[2]
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
 # What the installed `outrig` script does, with the sources of this tree.
 OUTRIG = (sys.executable, "-P", "-c", "import sys; from outrig.cli.entry import entry; entry()")
 
@@ -28,12 +30,16 @@ class Spent(NamedTuple):
 
     wall: list[float]
     cpu: list[float]
+    machine: list[float]
 
     def ratio(self, to: Spent) -> float:
         return _ratio(self.wall, to.wall)
 
     def cpu_ratio(self, to: Spent) -> float:
         return _ratio(self.cpu, to.cpu)
+
+    def machine_ratio(self, to: Spent) -> float:
+        return _ratio(self.machine, to.machine)
 
 
 def _ratio(these: Sequence[float], those: Sequence[float]) -> float:
@@ -46,13 +52,13 @@ def spent(
     """By name. The first rounds fill caches and do not count."""
     with tempfile.TemporaryDirectory() as compiled:
         where = environment(env, compiled)
-        taken = {name: Spent([], []) for name in commands}
+        taken = {name: Spent([], [], []) for name in commands}
         for number in range(warm_up + rounds):
             for name, command in commands.items():
-                wall, cpu = _run(command, where)
+                measured = _run(command, where)
                 if number >= warm_up:
-                    taken[name].wall.append(wall)
-                    taken[name].cpu.append(cpu)
+                    for series, milliseconds in zip(taken[name], measured, strict=True):
+                        series.append(milliseconds)
     return taken
 
 
@@ -62,15 +68,23 @@ def environment(env: Mapping[str, str], compiled: str) -> dict[str, str]:
     return {**os.environ, **env, **bytecode, "PYTHONPATH": str(REPO)}
 
 
-def _run(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, float]:
-    started = time.perf_counter()
+def _run(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, float, float]:
+    busy, started = _busy(), time.perf_counter()
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return wall * 1000, (used.ru_utime + used.ru_stime) * 1000
+    cpu = used.ru_utime + used.ru_stime
+    return wall * 1000, cpu * 1000, max(_busy() - busy, _TICK) * 1000
+
+
+def _busy() -> float:
+    """Seconds that all processors together did anything, since the machine was started."""
+    with Path("/proc/stat").open(encoding="ascii") as file:
+        user, nice, system, _idle, _waiting, *interrupts = map(int, file.readline().split()[1:8])
+    return (user + nice + system + sum(interrupts)) * _TICK
 
 
 def show(found: Mapping[str, Spent], yardstick: str) -> None:

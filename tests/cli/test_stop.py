@@ -170,6 +170,37 @@ def test_one_that_nobody_looks_after_is_finished_by_us(run: Run, outrig, engine_
 
 
 @pytest.mark.docker
+def test_without_a_grace_it_is_the_sessions_own(run: Run, outrig):
+    process = run.start("sh", "-c", STUBBORN, env={"OUTRIG_RUN__GRACE": "300ms"})
+    run.until_said(b"ready")
+    assert run.record()["grace"] == 0.3
+    outrig("stop", "@last").ok()
+    assert run.ending(process.wait()) == (137, "stopped", "stopped")
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("verb", ["stop", "kill"])
+def test_one_whose_image_is_being_built(run: Run, outrig, home, engine_client, verb):
+    (run.work / "Dockerfile").write_text(f"FROM {run.image}\nRUN echo begun && sleep 600\n")
+    config = home.config / "outrig/config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(f'[images.slow]\ndockerfile = "{run.work}/Dockerfile"\n')
+    process = outrig.start("run", "--image", "slow", "--network", "none", "true", env=run.env)
+    run.started.append(process)
+
+    def building() -> bool:
+        logs = list(run.root.glob("*/logs/build.log"))
+        return bool(logs) and b"begun\n" in logs[0].read_bytes()
+
+    until(building, "the build")
+    assert outrig(verb, "@last").ok().out == f"{run.record()['id']}\n"
+    assert process.wait(timeout=30) == 125
+    assert b"ended by outrig stop" in process.stderr.read()
+    assert run.ending(125) == (125, "stopped", "stopped")
+    assert leftovers(engine_client, run.root) == []
+
+
+@pytest.mark.docker
 def test_a_paused_one_goes_on_to_meet_its_end(run: Run, outrig):
     process = run.start("sh", "-c", POLITE)
     run.until_said(b"ready")

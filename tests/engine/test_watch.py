@@ -216,3 +216,15 @@ def test_one_that_never_ran(daemon: Daemon, watching: Watch) -> None:
     daemon.end(0)
     daemon.state = NEVER_RAN
     assert not watching.wait().started
+
+
+def test_an_engine_that_tells_the_end_while_it_goes_down_is_waited_for(
+    daemon: Daemon, watching: Watch
+) -> None:
+    """It answered, and says how only when it is back; found by tests/faults (engine-stopped)."""
+    watching._wire.close()  # what was kept open would still answer
+    daemon.refuse()
+    daemon.end(143)
+    with meanwhile(daemon.listen, after=0.3):
+        found = watching.wait()
+    assert found.code == 143

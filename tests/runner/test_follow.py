@@ -19,6 +19,7 @@ from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableErro
 from outrig.runner.console import Event, Signalled, Silent
 from outrig.runner.follow import follow
 from outrig.store import intents
+from outrig.store.sessions import SessionStore
 from tests.fakes import FakeEngine, Script, exited
 from tests.runner.orders import launched, order, record
 
@@ -254,6 +255,7 @@ def test_a_container_that_cannot_be_removed_changes_no_end(home: Home, console, 
     session, _ = followed(home, Script(refuses_remove=why), console())
     assert ending(session) == ("completed", "exit", 0)
     assert len(session.resources) == 1  # still noted, for whoever comes next
+    assert SessionStore(home.sessions).unattended() == [session.id]
 
 
 # ---------------------------------------------------------------- a disk that refuses
@@ -300,6 +302,17 @@ def test_a_note_that_cannot_be_written_ends_no_session(home: Home, console, monk
     assert ending(session) == ("failed", "exit", 3)
     assert len(engine.removed) == 1
     run.held.close()
+
+
+def test_an_intent_that_cannot_be_written_still_ends_the_session(home: Home, console, monkeypatch):
+    def full(_directory, _intent):
+        raise FULL
+
+    monkeypatch.setattr(intents, "write", full)
+    looking = console(Signalled(signal.SIGTERM))
+    session, engine = followed(home, Script(runs_until="TERM", ends=just_now(143)), looking)
+    assert engine.signals == ["TERM"]
+    assert ending(session) == ("stopped", "interrupted", 143)
 
 
 def test_logs_that_cannot_be_written_stop_no_agent(home: Home, console, monkeypatch):

@@ -13,6 +13,7 @@ from outrig.core.plan import Request
 from outrig.errors import (
     CommandNotExecutableError,
     CommandNotFoundError,
+    ContainerGoneError,
     EngineError,
     EngineUnreachableError,
     ImageMissingError,
@@ -21,6 +22,8 @@ from outrig.errors import (
     StoreError,
 )
 from outrig.runner.cancel import CancelledError
+from outrig.runner.console import Silent
+from outrig.runner.follow import follow
 from outrig.store.sessions import SessionStore
 from tests.fakes import ENDPOINT, FACTS, FakeEngine, Script
 from tests.runner.orders import launched, order, record
@@ -191,7 +194,8 @@ def test_each_failure_ends_the_record_and_removes_what_was_made(
     assert found["ended_at"]
     assert (home.sessions / found["id"] / "config.toml").exists()
     assert made.containers == {}
-    assert not list((home.sessions / ".open").iterdir())
+    left = [found["id"]] if found["resources"] else []  # what may be on an engine is looked for
+    assert SessionStore(home.sessions).unattended() == left
     assert not SessionStore(home.sessions).attended(found["id"])
     if not isinstance(script.refuses_create, EngineUnreachableError):
         assert found["resources"] == []
@@ -229,6 +233,32 @@ def test_a_record_that_cannot_be_ended_hides_no_failure(home: Home, engine, monk
     assert found["status"] == "preparing"
     assert made.containers == {}
     assert SessionStore(home.sessions).unattended() == [found["id"]]
+
+
+def test_a_session_that_runs_is_followed_whether_the_record_says_so_or_not(
+    home: Home, engine, monkeypatch
+):
+    made = engine(Script(says=[("stdout", b"said")]))
+    really = SessionStore.update
+
+    def update(store, session, change):
+        if change(store.load(session)).status == "running":
+            raise StoreError("cannot write session.json: Permission denied")
+        return really(store, session, change)
+
+    monkeypatch.setattr(SessionStore, "update", update)
+    run = launched(home, made)
+    assert record(home)["status"] == "preparing"
+    found = follow(run, Silent(None, keeps_input=False)).session
+    assert (found.status, found.reason) == ("completed", "exit")
+    assert (run.held.directory / "logs/stdout.log").read_bytes() == b"said"
+    run.held.close()
+
+
+def test_a_container_that_vanished_before_its_start_never_started(home: Home, engine):
+    with pytest.raises(ContainerGoneError):
+        launched(home, engine(Script(refuses_start=ContainerGoneError("no such container"))))
+    assert (record(home)["status"], record(home)["reason"]) == ("failed", "start-failed")
 
 
 def test_a_fault_of_ours_ends_the_record_too(home: Home, engine):

@@ -299,3 +299,11 @@ def test_a_path_that_is_not_utf_8_survives_in_the_record(store):
     read = store.load(session)
     assert os.fsencode(read.text("working_dir")) == b"/w/\xff\n"
     assert "caf\u00e9".encode() in (store.directory(session) / "session.json").read_bytes()
+
+
+def test_who_looks_after_a_session(store):
+    held = records.begin(store)
+    assert lock.holders(store.root, held.id) == [os.getpid()]
+    held.close()
+    assert lock.holders(store.root, held.id) == []
+    assert lock.holders(store.root, "20260101T000000-0000") == []
