@@ -45,6 +45,7 @@ SAMPLE: tuple[tuple[str, Fault], ...] = (
     ("told", "sigkill"),
     ("told", "engine-killed"),
     ("taking-over", "sigkill"),
+    ("mended-half", "sigkill"),
     ("supervised", "disk-full"),
 )
 
@@ -52,7 +53,7 @@ Cell = tuple[Point, Fault]
 
 
 def cells() -> list[Cell]:
-    return [(p, fault) for p in POINTS.values() for fault in FAULTS if expected(p.phase, fault)]
+    return [(p, fault) for p in POINTS.values() for fault in FAULTS if expected(p, fault)]
 
 
 def sample() -> list[Cell]:

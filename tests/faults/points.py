@@ -38,6 +38,7 @@ class Point:
     nth: int = 1
     once_in: str = ""  # calls count from the moment on that this one was entered
     detached: bool = False  # reached by `run -d`, perhaps in the supervisor
+    mends: bool = False  # reached by `ls`, of a session whose outrig was killed before
 
 
 LAUNCH, FOLLOW, SUPERVISE = (f"outrig.runner.{name}:" for name in ("launch", "follow", "supervise"))
@@ -81,6 +82,10 @@ POINTS = {
         Point("taking-over", "runs", "before", SUPERVISE + "main", detached=True),
         Point("supervised", "runs", "after", RECORDER + "write", detached=True),
         Point("supervised-end", "told", "before", ENGINE + "remove", detached=True),
+        Point("mending", "over", "before", "outrig.runner.reconcile:recover", mends=True),
+        Point("mended-half", "over", "after", RECORDER + "write", mends=True),
+        Point("mended-logs", "over", "after", "outrig.runner.reconcile:recover", mends=True),
+        Point("mended-end", "told", "before", ENGINE + "remove", mends=True),
     )
 }
 

@@ -17,6 +17,7 @@ until it is told to go on, so that a fault strikes while it lives and everything
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -34,7 +35,7 @@ from tests.faults.disk import WITHOUT_OVERRIDE, Disk, open_again, shut
 from tests.faults.points import ADDRESS, NAME, PHASES, Phase, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 REPO = Path(__file__).resolve().parents[2]
 Fault = Literal[
@@ -89,9 +90,14 @@ EXPECTED: Mapping[Fault, Mapping[Phase, Ends]] = {
 }
 
 
-def expected(phase: Phase, fault: Fault) -> Ends:
-    """Nothing where the fault cannot strike."""
-    return EXPECTED[fault].get(phase, ())
+def expected(point: Point, fault: Fault) -> Ends:
+    """Nothing where the fault cannot strike.
+
+    What nobody wrote down is lost with its container, and waits for a disk that has room.
+    """
+    if point.mends and fault in ("docker-rm", "disk-full"):
+        return ()
+    return EXPECTED[fault].get(point.phase, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,34 +140,54 @@ class Trial:
     # ------------------------------------------------------------------ what happens
     def _struck(self) -> str:
         self._work.mkdir(parents=True)
+        run = (
+            "run",
+            "--image",
+            IMAGE,
+            "--network",
+            "none",
+            *(("-d",) if self._point.detached else ()),
+        )
+        if self._point.mends:
+            with self._held("kept", *run, "sh", "-c", AGENT) as (_, pid, _):
+                os.kill(pid, signal.SIGKILL)
         if self._point.phase in ("over", "told"):
             self._tell_agent()
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(self._top / "point"))
-            listener.listen()
-            listener.settimeout(1)
-            with (self._top / "said").open("wb") as said:
-                process = self._started(said)
-                try:
-                    held, pid = self._at_point(listener, process)
-                    with held:
-                        self._strike_and_go_on(held, pid, process)
-                finally:
-                    process.kill()
-                    process.wait()
+        if self._point.mends:
+            until(lambda: not self._daemon.agents("status=running"), "the end of the agent")
+        words = ("ls", "--json") if self._point.mends else (*run, "sh", "-c", AGENT)
+        with self._held(self._point.name, *words) as (held, pid, process):
+            self._strike_and_go_on(held, pid, process)
         return self._judged(process.returncode)
 
-    def _started(self, said: Any) -> subprocess.Popen[bytes]:
-        detach = ("-d",) if self._point.detached else ()
+    @contextlib.contextmanager
+    def _held(
+        self, point: str, *words: str
+    ) -> Iterator[tuple[socket.socket, int, subprocess.Popen[bytes]]]:
+        """outrig, waiting at a point."""
+        address = self._top / point
+        with socket.socket(socket.AF_UNIX) as listener, (self._top / "said").open("wb") as said:
+            listener.bind(str(address))
+            listener.listen()
+            listener.settimeout(1)
+            process = self._started(words, said, {NAME: point, ADDRESS: str(address)})
+            try:
+                held, pid = self._at_point(listener, process)
+                with held:
+                    yield held, pid, process
+            finally:
+                process.kill()
+                process.wait()
+
+    def _started(
+        self, words: Sequence[str], said: Any, where: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
         ours = WITHOUT_OVERRIDE if self._fault == "unwritable" else ()
+        program = (*ours, sys.executable, "-P", "-m", "tests.faults.driver")
         return subprocess.Popen(
-            [
-                *(*ours, sys.executable, "-P", "-m", "tests.faults.driver", "run", *detach),
-                *("--image", IMAGE, "--network", "none", "--session-root", self._root),
-                *("sh", "-c", AGENT),
-            ],
+            [*program, words[0], "--session-root", self._root, *words[1:]],
             cwd=self._work,
-            env={**self._environment(), NAME: self._point.name, ADDRESS: f"{self._top}/point"},
+            env={**self._environment(), **where},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -251,7 +277,7 @@ class Trial:
             self._disk.empty()
         record = listed[0] if listed else {}
         ending = (record.get("status", ""), record.get("reason", ""))
-        wanted = expected(self._point.phase, self._fault)
+        wanted = expected(self._point, self._fault)
         self._check(ending in wanted, f"ended {ending}, expected {wanted}: {self._said()}")
         if record:
             self._check_record(record, code)
@@ -267,7 +293,8 @@ class Trial:
         self._check(
             not (self._root / record["id"] / ".reserve").exists(), "its reserve is still there"
         )
-        own = self._fault not in ("sigkill", "unwritable") and not self._point.detached
+        elsewhere = self._point.detached or self._point.mends
+        own = self._fault not in ("sigkill", "unwritable") and not elsewhere
         if own and record["status"] != "lost":
             said = on_disk.get("exit_code")
             self._check(said == code, f"exit code {code}, the record says {said}")
