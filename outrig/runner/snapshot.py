@@ -54,6 +54,12 @@ def tree_of(session: Session) -> Path | None:
     return None
 
 
+def upper_of(session: Session) -> Path | None:
+    """The layer over that tree, where the session had one."""
+    upper = session.workspace.get("upper")
+    return Path(upper) if isinstance(upper, str) else None
+
+
 class Taking:
     """A snapshot taken in a thread of its own. `outcome` says what the record shall say of it."""
 
@@ -107,7 +113,7 @@ def end(directory: Path, session: Session, env: Mapping[str, str] = os.environ) 
     snapshots, tree = of(directory, env), tree_of(session)
     if tree is None or snapshots.tree(START) is None:
         return {}
-    return fields("end", lambda: snapshots.take(tree, END))
+    return fields("end", lambda: snapshots.take(tree, END, upper=upper_of(session)))
 
 
 def fields(name: str, take: Callable[[], Taken]) -> dict[str, Any]:
@@ -157,11 +163,12 @@ class Checkpoints:
 
     def _begin(self) -> None:
         snapshots, tree = of(self._run.held.directory), self._tree
+        upper = upper_of(self._run.held.session)
         if tree is None:
             return
         self._number = len(noted(self._run.held.session)) + 1
         name = f"checkpoint/{self._number}"
-        self._taking = Taking(lambda: snapshots.take(tree, name), "checkpoint")
+        self._taking = Taking(lambda: snapshots.take(tree, name, upper=upper), "checkpoint")
 
     def close(self) -> None:
         """Note the last one, once it has been taken."""
@@ -191,4 +198,4 @@ def live(directory: Path, session: Session, env: Mapping[str, str] = os.environ)
     tree = tree_of(session)
     if tree is None:
         raise WorkspaceError(f"the record of {session.id} does not say where its workspace is")
-    return of(directory, env).take(tree)
+    return of(directory, env).take(tree, upper=upper_of(session))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from outrig.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 UPPER, WORK = "upper", "work"
@@ -95,6 +95,38 @@ def changes(upper: Path) -> Iterator[Change]:
         yield from _changes(top, b"", 0)
     finally:
         os.close(top)
+
+
+class Layer(NamedTuple):
+    """What a layer does to the paths that the lower tree held, and the new ones."""
+
+    gone: list[bytes]
+    changed: list[bytes]
+    new: list[bytes]
+
+
+def over(upper: Path, held: Iterable[bytes]) -> Layer:
+    """The layer against the files that were there, without anything of a .git."""
+    known = dict.fromkeys(held)
+    hidden: list[bytes] = []  # directories of which nothing lower shows
+    gone: list[bytes] = []
+    shown: list[bytes] = []
+    for path, kind in changes(upper):
+        if b".git" in path.lower().split(b"/"):
+            continue
+        if kind in ("file", "link"):
+            shown.append(path)
+            continue
+        gone += [path] if path in known else []
+        if kind != "directory":
+            hidden.append(path + b"/")
+    covered = tuple(hidden)
+    gone += [path for path in known if covered and path.startswith(covered)]
+    return Layer(
+        gone=list(dict.fromkeys(gone)),
+        changed=[path for path in shown if path in known],
+        new=[path for path in shown if path not in known],
+    )
 
 
 def _changes(folder: int, below: bytes, depth: int) -> Iterator[Change]:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.frozen import frozen, replace
 from outrig.errors import WorkspaceError, reason
-from outrig.workspace import fifos, index, rules
+from outrig.workspace import fifos, index, overlay, rules
 from outrig.workspace.blobs import Blobs, Skipped
 from outrig.workspace.differences import Differences
 from outrig.workspace.folders import Folders
@@ -101,16 +101,18 @@ class Snapshots:
             self.name(START, taken.tree)
         return taken
 
-    def take(self, tree: Path, name: str | None = None) -> Taken:
+    def take(self, tree: Path, name: str | None = None, *, upper: Path | None = None) -> Taken:
         """Another snapshot: END, `checkpoint/N`, or without a name one that nothing refers to.
 
+        `upper` is the layer that lies over `tree`, and holds all that the session changed.
         Raises WorkspaceError, also where there is no start snapshot.
         """
         if self.tree(START) is None:
             raise WorkspaceError(f"{self.directory} has no start snapshot")
         with _explained(), self._scratch() as scratch:
             index.copy(str(self._index), str(scratch))
-            taken = self._take(self._over(tree, scratch), tree)
+            git = self._over(tree, scratch)
+            taken = self._take_layer(git, upper) if upper else self._take(git, tree)
             if name:
                 self.name(name, taken.tree)
         return taken
@@ -188,6 +190,23 @@ class Snapshots:
         known = None if keep or recorder.lines else self.tree(START)
         return Taken(known or self._written(git), tuple(recorder.skipped))
 
+    def _take_layer(self, git: Git, upper: Path) -> Taken:
+        """What the start snapshot held, and the layer over it; ignored as the lower tree says."""
+        held = git("ls-files", "-z").split(b"\0")[:-1] if Path(git.index or "").exists() else []
+        layer = overlay.over(upper, held)
+        new = _heeded(git, layer.new)
+        with (
+            Folders(upper) as folders,
+            Blobs(self.git, folders, algorithm=self.algorithm) as blobs,
+        ):
+            recorder = _Recorder(blobs, self._unread())
+            recorder.lines += [index.removal(path) for path in layer.gone]
+            recorder.changed(layer.changed)
+            recorder.new(new)
+        index.update(git, recorder.lines)
+        known = None if recorder.lines else self.tree(START)
+        return Taken(known or self._written(git), tuple(recorder.skipped))
+
     def _written(self, git: Git) -> str:
         """The tree of an index. Blobs that a partial clone lacks are named all the same."""
         if not Path(git.index or "").exists():
@@ -245,6 +264,18 @@ class _Recorder:
 
 
 _NO_LINKS = (b".gitmodules", b".gitattributes", b".gitignore", b".mailmap")
+
+
+def _heeded(git: Git, paths: Sequence[bytes]) -> list[bytes]:
+    """Those of new paths that are not ignored."""
+    if not paths:
+        return []
+    # check-ignore knows no literal paths; one that begins with ./ holds no magic.
+    asked = b"".join(b"./" + path + b"\0" for path in paths)
+    question = ("--no-literal-pathspecs", "check-ignore", "-z", "--no-index", "--stdin")
+    said = git(*question, stdin=asked, accepted=(0, 1, 128))
+    ignored = frozenset(said.split(b"\0"))
+    return [path for path in paths if b"./" + path not in ignored]
 
 
 def _is_git(path: bytes) -> bool:
