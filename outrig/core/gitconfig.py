@@ -41,7 +41,7 @@ _OTHER = {
 }
 _BRANCH = ("remote", "merge", "rebase")
 _REMOTE = ("fetch", "promisor", "partialclonefilter", "tagopt")
-_URL = re.compile(r"(?:https?|git|ssh)://|[A-Za-z0-9._-]+(?:@[A-Za-z0-9._-]+)?:(?!:)", re.ASCII)
+_URL = re.compile(r"(?:https?|git|ssh)://|[A-Za-z0-9._-]+(?:@[A-Za-z0-9._-]+)?:(?!:|//)", re.ASCII)
 
 # What a user's own global settings may add: how line ends and names are kept, nothing else.
 GLOBAL = ("core.autocrlf", "core.eol", "core.safecrlf", "core.precomposeunicode")

@@ -217,12 +217,12 @@ class _Maker:
         commit = commit.partition(" ")[0]
         if mode != _GITLINK:
             return
+        (module.git / "HEAD").write_text(f"{commit}\n")
         tree = self._to / module.tree
         git = _git(module.git, tree, [module.objects], self._wanted.env)
         if git("cat-file", "-t", commit, accepted=(0, 128)) != b"commit\n":
             self._notices.append(f"submodule {module.tree} lacks its commit {commit[:12]}")
             return
-        (module.git / "HEAD").write_text(f"{commit}\n")
         (tree / ".git").write_text(f"gitdir: {os.path.relpath(module.git, tree)}\n")
         git("read-tree", "--reset", "-u", commit)
         if self._wanted.given_away:
