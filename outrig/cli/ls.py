@@ -76,6 +76,9 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
     since: Annotated[
         str | None, typer.Option("--since", metavar="2h|DATE", help="Started since then.")
     ] = None,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Archived ones, which else only --all lists.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Ids only.")] = False,
     as_json: AsJson = False,
     session_root: SessionRoot = None,
@@ -100,6 +103,7 @@ def ls(  # noqa: PLR0917 - one parameter per option, as typer wants them
         group=group,
         issue=issue,
         since=_moment(since),
+        archived=True if archived else None if everything else False,
     )
     unknown = opening.settle(store)
     sessions = _listed(store, wanted, _moment(active), most=number, everything=everything)

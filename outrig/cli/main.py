@@ -74,6 +74,8 @@ DOORS = (
         "accept",
         "Take a session's work over, onto the branch that it began on.",
     ),
+    Door("branch", "outrig.cli.branch", "branch", "Give a session's result a branch of its own."),
+    Door("archive", "outrig.cli.archive", "archive", "Keep a session's result and free the rest."),
     Door(
         "discard",
         "outrig.cli.discard",

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
+from outrig.core.outcome import state
 from outrig.core.relations import is_project
 from outrig.core.session import TERMINAL, UNFINISHED
 from outrig.core.terminal import one_line
@@ -36,6 +37,7 @@ class Wanted:
     group: str | None = None
     issue: str | None = None
     since: datetime | None = None
+    archived: bool | None = None  # None: it does not matter
 
     def takes(self, session: Session) -> bool:
         return (
@@ -45,6 +47,7 @@ class Wanted:
             and all(_has(session, label) for label in self.labels)
             and self._is_related(session)
             and (self.since is None or (session.started_at or self.since) >= self.since)
+            and (self.archived is None or (state(session) == "archived") == self.archived)
         )
 
     def _is_related(self, session: Session) -> bool:

@@ -101,3 +101,27 @@ def test_the_users_own_config_says_who(
 )
 def test_wrong_usage(outrig: Outrig, worked: Worked, args: tuple[str, ...]) -> None:
     assert outrig("accept", *args, env=WHO).code == 2
+
+
+# ---------------------------------------------------------------- archive and branch
+
+
+def test_archived_it_is_listed_apart(outrig: Outrig, worked: Worked, user: Tree) -> None:
+    done = outrig("archive", worked.id, env=WHO).ok()
+    assert done.out == f"{worked.id}\n"
+    assert f"kept as refs/outrig/archive/{worked.id}" in done.err
+    assert outrig("ls", "-q").ok().out == ""
+    assert outrig("ls", "-q", "--archived").ok().out == f"{worked.id}\n"
+    assert outrig("ls", "-q", "--all").ok().out == f"{worked.id}\n"
+    refused = outrig("accept", worked.id, env=WHO)
+    assert f"outrig archive --reopen {worked.id}" in refused.err
+    outrig("archive", "--reopen", worked.id, env=WHO).ok()
+    outrig("accept", worked.id, env=WHO).ok()
+    assert user.text("late") == "l"
+
+
+def test_a_branch_of_its_own(outrig: Outrig, worked: Worked, user: Tree) -> None:
+    done = outrig("branch", worked.id, "topic", env=WHO).ok()
+    assert done.out.strip() == user.git("rev-parse", "topic")
+    assert outrig("branch", worked.id, env=WHO).code == 2
+    assert outrig("branch", worked.id, "topic", env=WHO).code == 1
