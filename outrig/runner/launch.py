@@ -147,7 +147,7 @@ def _end(order: Order, held: Held, undo: contextlib.ExitStack, ending: Ending) -
     What failed first is what the user must hear of; a record that cannot be written says that it
     never ran, and the next command finishes it.
     """
-    with contextlib.suppress(StoreError, OSError):
+    with contextlib.suppress(StoreError):
         held.update(lambda session: ended(session, ending, at=datetime.now(UTC)))
         if not (held.directory / places.CONFIG).exists():
             _keep_config(held, order)
@@ -156,7 +156,11 @@ def _end(order: Order, held: Held, undo: contextlib.ExitStack, ending: Ending) -
 
 def _keep_config(held: Held, order: Order) -> None:
     text = toml.text(cascade.as_table(order.config))
-    file.replace(f"{held.directory}/{places.CONFIG}", text.encode("utf-8", "backslashreplace"))
+    path = f"{held.directory}/{places.CONFIG}"
+    try:
+        file.replace(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _deadline(wall: float | None) -> str | None:

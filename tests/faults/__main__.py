@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 SAMPLE: tuple[tuple[str, Fault], ...] = (
     ("unrecorded", "sigkill"),
     ("noted", "engine-killed"),
-    ("created", "sigkill"),
     ("prepared", "docker-rm"),
     ("recorder-open", "disk-full"),
     ("start-asked", "sigkill"),
@@ -40,10 +39,8 @@ SAMPLE: tuple[tuple[str, Fault], ...] = (
     ("kept", "engine-stopped"),
     ("kept", "disk-full"),
     ("kept", "unwritable"),
-    ("waited", "sigkill"),
     ("end-beside", "sigkill"),
     ("told", "sigkill"),
-    ("told", "engine-killed"),
     ("taking-over", "sigkill"),
     ("mended-half", "sigkill"),
     ("supervised", "disk-full"),

@@ -77,14 +77,18 @@ Ends = tuple[tuple[str, str], ...]
 _NEVER: Mapping[Phase, Ends] = dict.fromkeys(("planned", "made"), (NEVER_RAN,))
 _RAN: Mapping[Phase, Ends] = dict.fromkeys(("runs", "over", "told"), (ITS_OWN,))
 _EITHER: Mapping[Phase, Ends] = {"starting": (ITS_OWN, NEVER_RAN)}
-_WITHOUT: Mapping[Phase, Ends] = {"nothing": (NEVER_RAN,), "starting": (NEVER_RAN,)}
+_WITHOUT: Mapping[Phase, Ends] = {
+    "nothing": (NEVER_RAN,),
+    "starting": (NEVER_RAN, WITH_THE_ENGINE),
+    "runs": (WITH_THE_ENGINE,),
+}
 EXPECTED: Mapping[Fault, Mapping[Phase, Ends]] = {
     "none": dict.fromkeys(PHASES, (ITS_OWN,)),
     "sigkill": {**_NEVER, **_RAN, **_EITHER, "nothing": (NO_RECORD,)},
     "docker-kill": {"runs": (SIGNALLED,)},
     "docker-rm": {"made": (NEVER_RAN,), "runs": (LOST, SIGNALLED), "over": (ITS_OWN, LOST)},
-    "engine-killed": {**_NEVER, **_RAN, **_WITHOUT, "runs": (WITH_THE_ENGINE,)},
-    "engine-stopped": {**_NEVER, **_RAN, **_WITHOUT, "runs": (WITH_THE_ENGINE,)},
+    "engine-killed": {**_NEVER, **_RAN, **_WITHOUT},
+    "engine-stopped": {**_NEVER, **_RAN, **_WITHOUT},
     "disk-full": {**dict.fromkeys(PHASES, (ITS_OWN, NEVER_RAN)), **_RAN},
     "unwritable": {**_NEVER, **_RAN, **_EITHER, "nothing": (NO_RECORD,)},
 }

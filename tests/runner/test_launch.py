@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from outrig.errors import (
 from outrig.runner.cancel import CancelledError
 from outrig.runner.console import Silent
 from outrig.runner.follow import follow
+from outrig.store import file
 from outrig.store.sessions import SessionStore
 from tests.fakes import ENDPOINT, FACTS, FakeEngine, Script
 from tests.runner.orders import launched, order, record
@@ -253,6 +256,22 @@ def test_a_session_that_runs_is_followed_whether_the_record_says_so_or_not(
     assert (found.status, found.reason) == ("completed", "exit")
     assert (run.held.directory / "logs/stdout.log").read_bytes() == b"said"
     run.held.close()
+
+
+def test_a_config_that_cannot_be_kept_is_said_in_a_line(home: Home, engine, monkeypatch):
+    really = file.replace
+
+    def full(path: str, data: bytes) -> None:
+        if path.endswith("config.toml"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really(path, data)
+
+    monkeypatch.setattr(file, "replace", full)
+    made = engine()
+    with pytest.raises(StoreError, match=r"cannot write .*/config.toml: No space left on device"):
+        launched(home, made)
+    assert record(home)["reason"] == "start-failed"
+    assert made.containers == {}
 
 
 def test_a_container_that_vanished_before_its_start_never_started(home: Home, engine):
