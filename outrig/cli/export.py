@@ -16,7 +16,7 @@ from outrig.cli import opening, report
 from outrig.cli.opening import GlobalConfig, SessionDir, SessionQuery, SessionRoot
 from outrig.core import cast
 from outrig.core.terminal import one_line
-from outrig.errors import UsageError
+from outrig.errors import UsageError, WorkspaceError
 from outrig.record.cast import Recording
 from outrig.store.export import written
 
@@ -96,7 +96,22 @@ def _write_page(found: Found, text: TextIO) -> None:
     from outrig.record.page import page
 
     now = datetime.now(UTC)
-    text.writelines(page(found.session, found.directory, at=now, version=__version__))
+    diff = _diff(found)
+    text.writelines(page(found.session, found.directory, at=now, version=__version__, diff=diff))
+
+
+def _diff(found: Found) -> Iterator[bytes] | None:
+    """What it changed, where its workspace was recorded; a page is made all the same without."""
+    from outrig.runner.diff import difference
+
+    if not found.session.workspace.get("start"):
+        return None
+    try:
+        changes = difference(found.session, found.directory).changes
+    except WorkspaceError as error:
+        report.notice(one_line(f"the page does not show what it changed: {error.message}"))
+        return None
+    return changes.stream("-p", "-M", "--no-color")
 
 
 def _header(session: Session, recording: Recording) -> cast.Header:

@@ -36,8 +36,15 @@ _WIDTH, _HEIGHT = 1000, 60  # of the timeline, in units of its own
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
-def page(session: Session, directory: Path, *, at: datetime, version: str) -> Iterator[str]:
-    """The page in pieces. `at` is now; `version` that of outrig."""
+def page(
+    session: Session,
+    directory: Path,
+    *,
+    at: datetime,
+    version: str,
+    diff: Iterable[bytes] | None = None,
+) -> Iterator[str]:
+    """The page in pieces. `at` is now; `version` that of outrig; `diff` what it changed."""
     style, script = _asset("page.css"), _asset("page.js")
     name = one_line(title(session)) or session.id
     yield _HEAD.format(
@@ -53,6 +60,8 @@ def page(session: Session, directory: Path, *, at: datetime, version: str) -> It
         shown = film(recording.rows, recording.columns, recording.events())
     yield from _timeline(session, directory)
     yield _PLAYER.format(cut=_CUT if shown["cut"] else "")
+    if diff is not None:
+        yield from _changes(diff, session.id)
     yield from _log(directory, session.id)
     yield from _record(session)
     yield f"<p class=quiet>outrig {_text(version)}, {_text(moment(at, None))}</p>\n</main>\n"
@@ -186,6 +195,31 @@ def _log(directory: Path, session: str) -> Iterator[str]:
     yield "</pre>\n"
     if not room:
         yield f"<p class=quiet>Cut here; all of it: <code>outrig logs {_text(session)}</code></p>\n"
+
+
+def _changes(diff: Iterable[bytes], session: str) -> Iterator[str]:
+    """A unified diff, a class for each kind of line."""
+    sanitizer, room, rest = Sanitizer(), _LONGEST_LOG, ""
+    yield '<h2>Changes</h2>\n<pre id="diff" tabindex="0">'
+    for data in diff:
+        text = rest + _COLOUR.sub("", sanitizer.feed(data))[: max(room, 0)]
+        room -= len(text) - len(rest)
+        *lines, rest = text.split("\n")
+        yield from (f"{_changed(line)}\n" for line in lines)
+        if room <= 0:
+            break
+    yield f"{_changed(rest)}</pre>\n"
+    if room <= 0:
+        yield f"<p class=quiet>Cut here; all of it: <code>outrig diff {_text(session)}</code></p>\n"
+    elif room == _LONGEST_LOG:
+        yield "<p class=quiet>Nothing was changed.</p>\n"
+
+
+def _changed(line: str) -> str:
+    kind = {"+": "a", "-": "d", "@": "h"}.get(line[:1])
+    if line.startswith(("+++ ", "--- ", "diff --git ")):
+        kind = "h"
+    return f"<span class={kind}>{_text(line)}</span>" if kind else _text(line)
 
 
 def _words(directory: Path) -> Iterator[tuple[bool, str]]:

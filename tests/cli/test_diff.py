@@ -215,6 +215,11 @@ def test_it_answers_when_the_workspace_is_gone(outrig, store, work, tmp_path):
     assert "+1" in outrig("diff").ok().out
 
 
+def test_the_page_shows_it(outrig, store, work):
+    snapped.session(store, work, lambda top: (top / "a").write_text("<b>\n"))
+    assert "<span class=a>+&lt;b&gt;</span>" in outrig("export", "--html", "-").ok().out
+
+
 # ---------------------------------------------------------------- undo
 
 

@@ -253,3 +253,37 @@ def test_without_javascript_everything_but_the_player_is_there(chromium, tmp_pat
         assert "done" in chromium.run("document.getElementById('log').textContent")
     finally:
         chromium.ask("Emulation.setScriptExecutionDisabled", value=False)
+
+
+# ---------------------------------------------------------------- what it changed
+
+
+def changes_of(tmp_path: Path, *pieces: bytes) -> str:
+    session = records.first_record("20260501T120000-3f2a")
+    return "".join(pages.page(session, tmp_path, at=AT, version="1", diff=pieces))
+
+
+def test_what_a_session_changed(tmp_path: Path) -> None:
+    shown = changes_of(
+        tmp_path, b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-1\n+", b"2\n 3\n"
+    )
+    assert "<span class=d>-1</span>\n<span class=a>+2</span>\n 3\n</pre>" in shown
+    assert "<span class=h>+++ b/x</span>" in shown
+
+
+def test_changes_are_hostile_too(tmp_path: Path) -> None:
+    shown = changes_of(tmp_path, f"+{EVIL}\x1b]0;x\x07\n".encode())
+    assert "<script>document.title" not in shown
+    assert "\x1b" not in shown
+
+
+def test_changes_are_cut_where_a_page_would_burst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_LONGEST_LOG", 10)
+    assert "outrig diff 20260501T120000-3f2a" in changes_of(tmp_path, b"+123456789abcdef\n")
+
+
+def test_nothing_changed_is_said_and_the_unknown_is_not(tmp_path: Path) -> None:
+    assert "Nothing was changed." in changes_of(tmp_path)
+    assert "Changes</h2>" not in written(tmp_path)
