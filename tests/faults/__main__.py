@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -90,6 +91,7 @@ def main() -> int:
     if asked.list:
         sys.stdout.writelines(f"{point.name}/{fault}\n" for point, fault in wanted)
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the daemon and the disk go, too
     wrong = 0
     for result in results(wanted):
         wrong += bool(result.wrong)

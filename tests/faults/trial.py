@@ -81,6 +81,7 @@ _WITHOUT: Mapping[Phase, Ends] = {
     "nothing": (NEVER_RAN,),
     "starting": (NEVER_RAN, WITH_THE_ENGINE),
     "runs": (WITH_THE_ENGINE,),
+    "over": (ITS_OWN, WITH_THE_ENGINE),  # it may die before it has heard of the end
 }
 EXPECTED: Mapping[Fault, Mapping[Phase, Ends]] = {
     "none": dict.fromkeys(PHASES, (ITS_OWN,)),
