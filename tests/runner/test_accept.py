@@ -440,3 +440,25 @@ def test_a_record_of_another_tool_is_left_alone(store: SessionStore, user: Tree)
     work(worked)
     store.update(worked.id, lambda session: with_fields(session, schema=None))
     refused(worked, user, OutrigError)
+
+
+# ---------------------------------------------------------------- root in somebody's repository
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work in another's repository")
+@pytest.mark.parametrize("make", [own_tree, bound])
+def test_what_root_makes_is_the_owners(
+    store: SessionStore, user: Tree, make: Callable[..., Worked]
+) -> None:
+    worked = make(store, user)
+    worked.commit("agent", change="2", deep__new="n")
+    worked.tree.write(late="l")
+    worked.end()
+    (user.git_dir / "index").touch()
+    for path in (user.path, *user.path.rglob("*")):
+        os.lchown(path, 1000, 1000)
+    for above in user.path.parents[:3]:
+        above.chmod(above.stat().st_mode | 0o011)
+    accept(worked)
+    assert [path for path in user.path.rglob("*") if path.lstat().st_uid != 1000] == []
+    assert (user.git_dir / "index").stat().st_mode & 0o777 == 0o644
