@@ -120,6 +120,7 @@ def as_object(done: Accepted, *, dry_run: bool) -> dict[str, Any]:
         "checked_out": done.here,
         "uncommitted": done.uncommitted,
         "already": done.already,
+        "open": done.open,
         "dry_run": dry_run,
     }
 
@@ -127,6 +128,8 @@ def as_object(done: Accepted, *, dry_run: bool) -> dict[str, Any]:
 def _say(done: Accepted, *, dry_run: bool) -> None:
     _list([f"{_letter(one.old, one.new)} {_shown(one.path)}" for one in done.changes])
     report.notice(one_line(_summary(done, dry_run=dry_run)))
+    if done.open:
+        report.notice(f"{done.session.id} holds more than that, and stays open")
     if not dry_run:
         output.text(f"{done.commit or done.into}\n")
 

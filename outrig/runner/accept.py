@@ -8,6 +8,8 @@
 |                                                | uncommitted                                   |
 | without git                                    | its files, into the directory it began with   |
 
+Of some paths only, it is one commit; the session stays open while it holds more than that.
+
 1. The work is gathered and merged aside. A conflict, or a path of the user's own in the way, is
    found before anything of the user's has changed, objects included.
 2. The record says which commit is about to land where, then it lands, then the record says that
@@ -66,6 +68,7 @@ class Accepted:
     here: bool  # whether the user's checkout moved with it
     uncommitted: int = 0  # paths that were left so, in bind mode
     already: bool = False  # the branch had it all
+    open: bool = False  # only some paths were taken: the session can be accepted again
 
 
 def accept(found: Found, wish: Wish, *, signature: Signature, env: Mapping[str, str]) -> Accepted:
@@ -117,6 +120,8 @@ class _Acceptance:
             return done
         if commit != old:
             self._land(order)
+        if done.open:
+            return replace(done, session=self._note(None))
         session = works.moved(
             self.found,
             "accepted",
@@ -125,6 +130,14 @@ class _Acceptance:
             also=lambda one: with_fields(one, accepting=None),
         )
         return replace(done, session=session)
+
+    def _lacks(self, commit: str) -> bool:
+        """Whether the session holds more than the paths that were asked for."""
+        result = self.work.result("all of it", self.signature) if self.wish.paths else None
+        if result is None:
+            return False
+        merged = merge.merge(self.work.repository, commit, result)
+        return bool(merged.conflicts) or merged.tree != self.work.repository.tree(commit)
 
     def _ref(self) -> str:
         name = self.wish.into or works.text(self.session, "branch")
@@ -212,6 +225,7 @@ class _Acceptance:
             here=here,
             uncommitted=self._uncommitted() if there else 0,
             already=order.new == order.old,
+            open=self._lacks(order.new),
         )
 
     def _uncommitted(self) -> int:
@@ -224,7 +238,8 @@ class _Acceptance:
         return len(work.repository.changes(work.head or work.repository.empty_tree(), result))
 
     def _land(self, order: Landing) -> None:
-        self._note({"commit": order.new, "ref": order.ref})
+        if not self.wish.paths:  # else an accept that died is none: the rest is still to come
+            self._note({"commit": order.new, "ref": order.ref})
         try:
             bring(self.work, self.home, order.new, order.old)
             landing.land(self.home, order)
@@ -232,9 +247,9 @@ class _Acceptance:
             self._note(None)
             raise
 
-    def _note(self, accepting: dict[str, Any] | None) -> None:
+    def _note(self, accepting: dict[str, Any] | None) -> Session:
         assert self.found.store is not None
-        self.found.store.update(
+        return self.found.store.update(
             self.session.id, lambda session: with_fields(session, accepting=accepting)
         )
 
@@ -327,13 +342,16 @@ def _into_directory(found: Found, session: Session, wish: Wish, env: Mapping[str
         if work.start is None or work.end is None:
             raise works.NoWorkError(f"session {session.id} has no end snapshot")
         holds = merge.below(wish.paths) if wish.paths else None
-        changes = tuple(
-            one
-            for one in work.repository.changes(work.start, work.end)
-            if holds is None or holds(one.path)
-        )
+        every = work.repository.changes(work.start, work.end)
+        changes = tuple(one for one in every if holds is None or holds(one.path))
         done = Accepted(
-            session=session, into=str(root), commit=None, commits=0, changes=changes, here=True
+            session=session,
+            into=str(root),
+            commit=None,
+            commits=0,
+            changes=changes,
+            here=True,
+            open=not directories.arrived(root, [one for one in every if one not in changes]),
         )
         if works.text(session, "mode") == "bind" or not changes:
             done = replace(done, already=True)
@@ -343,7 +361,7 @@ def _into_directory(found: Found, session: Session, wish: Wish, env: Mapping[str
                 directories.check(root, changes)
             if not done.already and not wish.dry_run:
                 directories.land(root, place, work.repository, changes)
-    if wish.dry_run:
+    if wish.dry_run or done.open:
         return done
     with contextlib.suppress(OSError):
         place.rmdir()

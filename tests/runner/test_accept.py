@@ -164,6 +164,13 @@ def test_only_some_paths(store: SessionStore, user: Tree) -> None:
     done = accept(worked, paths=(b"new",))
     assert [one.path for one in done.changes] == [b"new"]
     assert user.status() == []
+    assert done.open
+    assert "outcome" not in worked.found().session.fields
+    rest = accept(worked, paths=(b"change", b"late", b"gone"))
+    assert not rest.open
+    assert worked.found().session.fields["outcome"]["commit"] == user.git("rev-parse", "main")
+    assert user.text("late") == "l"
+    assert user.status() == []
 
 
 def test_the_identity_is_the_users(store: SessionStore, user: Tree) -> None:
@@ -365,6 +372,17 @@ def test_a_directory_gets_the_changes(store: SessionStore, plain: Path) -> None:
     assert not (plain / "gone").exists()
     assert (plain / "deep/new").read_text() == "n"
     assert (done.commit, done.into) == (None, str(plain))
+    assert worked.found().session.fields["outcome"]["state"] == "accepted"
+
+
+def test_some_paths_of_a_directory(store: SessionStore, plain: Path) -> None:
+    worked = copied(store, plain)
+    worked.tree.write(change="2", new="n")
+    worked.end()
+    assert accept(worked, paths=(b"new",)).open
+    assert (plain / "change").read_text() == "1"
+    assert not accept(worked, paths=(b"change",)).open
+    assert (plain / "change").read_text() == "2"
     assert worked.found().session.fields["outcome"]["state"] == "accepted"
 
 
