@@ -304,8 +304,8 @@ def test_undo_is_for_the_users_own_tree_and_for_what_has_ended(outrig, store, wo
     held = snapped.begun(store, work)
     assert "is running" in outrig("undo", "-y").err
     snapped.ended(held)
-    snapped.session(store, work, changed, mode="worktree")
-    assert "a tree of its own (worktree)" in outrig("undo", "-y").err
+    other = snapped.session(store, work, changed, mode="worktree")
+    assert "a tree of its own (worktree)" in outrig("undo", "-y", other).err
 
 
 # ---------------------------------------------------------------- looking is safe
