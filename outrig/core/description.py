@@ -85,7 +85,10 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
             "home": who.home,
         },
         "limits": {"memory": AT_LAUNCH, **_unset_left_out(_limits(plan))},
-        "workspace": _unset_left_out(_workspace(plan)),
+        "workspace": {
+            **_unset_left_out(_workspace(plan)),
+            "protect": list(plan.isolation.protect),
+        },
         "labels": dict(plan.labels),
         **_unset_left_out(_relations(plan)),
         "mounts": _mounts(plan),

@@ -106,6 +106,7 @@ class _Maker:
         self._undo = undo
         self._own = Path(held.directory) / DIRECTORY
         self._notices: list[str] = []
+        self._protects: tuple[str, ...] = ()
         self._taken = {mount.target for mount in order.mounts}
         self._exclude = ignore.rules(order.plan.isolation.exclude)
 
@@ -209,11 +210,13 @@ class _Maker:
         environment: Mapping[str, str] | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> Ready:
+        made = tuple(mounts)
+        said = {"protected": list(self._protects)} if self._protects else {}
         return Ready(
-            mounts=tuple(mounts),
+            mounts=made,
             environment=environment or {},
             notices=tuple(self._notices),
-            fields=fields or {},
+            fields={**said, **(fields or {})},
         )
 
     # ------------------------------------------------------------------ outside of the session
@@ -380,6 +383,7 @@ class _Maker:
     def _protected(self, tree: str) -> Iterable[Mount]:
         """Read-only over themselves; what lies above them cannot be moved away with them."""
         found = protect.find(tree, self._isolation.protect)
+        self._protects = found.paths
         target = self._plan.target
         for path in found.paths:
             if not inside(f"{target}/{path}", self._taken):

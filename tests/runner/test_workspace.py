@@ -63,6 +63,7 @@ def test_the_users_tree_has_another_git_over_its_own(home, repository, engine):
     objects = mounts["/run/outrig/git/objects/0"]
     assert (objects.source, objects.writable) == (f"{repository}/.git/objects", False)
     assert not mounts["/workspace/.envrc"].writable
+    assert record(home)["workspace"]["protected"] == [".envrc"]
 
 
 def test_a_worktree_is_noted_pinned_and_goes_with_the_session(home, repository, engine):
