@@ -27,13 +27,13 @@ def noted(session: Session) -> Iterator[str]:
 
 def release(session: Session) -> str | None:
     """Delete them; why one is still there. A repository that is gone has none."""
-    from outrig.workspace.repository import Repository  # noqa: PLC0415 - few sessions have any
-
     refs = list(noted(session))
     workspace = session.fields.get("workspace")
     place = workspace.get("common_dir") if isinstance(workspace, dict) else None
     if not refs or not isinstance(place, str) or not os.path.lexists(f"{place}/HEAD"):
         return None
+    from outrig.workspace.repository import Repository  # noqa: PLC0415 - few sessions have any
+
     try:
         repository = Repository(git_dir=Path(place), env=os.environ)
         for ref in refs:
