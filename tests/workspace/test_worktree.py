@@ -39,10 +39,9 @@ def checked_out(root: Path, tree: Path, **how) -> worktree.Made:
 
 def inside(tree: Path, one: worktree.Made, *args: str) -> str:
     """What git says in the tree, with objects where the container would see them."""
-    objects = ":".join(borrowed.host for borrowed in one.shadow.borrowed)
-    for alternates, _ in one.shadow.links:
-        alternates.unlink(missing_ok=True)
-    return git(tree, *args, env={"GIT_ALTERNATE_OBJECT_DIRECTORIES": objects})
+    for (alternates, _), borrowed in zip(one.shadow.links, one.shadow.borrowed, strict=True):
+        alternates.write_text(f"{borrowed.host}\n")
+    return git(tree, *args)
 
 
 @pytest.fixture
