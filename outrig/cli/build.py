@@ -14,6 +14,7 @@ from outrig.cli.completion import complete_image
 from outrig.cli.opening import Config, GlobalConfig, SessionRoot, here
 from outrig.cli.progress import Progress
 from outrig.core.plan import HOST_IMAGE
+from outrig.core.repository import refuse_unapproved
 from outrig.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def build(  # noqa: PLR0917 - one parameter per option, as typer wants them
     config: Config = None,
     global_config: GlobalConfig = None,
     session_root: SessionRoot = None,
+    trust_hash: Annotated[
+        str | None,
+        typer.Option(
+            "--trust-hash", metavar="HASH", help="Trust the repository's config if it has this."
+        ),
+    ] = None,
 ) -> int:
     """Build images, those they stand on first.
 
@@ -73,6 +80,7 @@ def build(  # noqa: PLR0917 - one parameter per option, as typer wants them
         global_config=global_config,
         skip_global=session_root is not None,
         arguments=arguments,
+        trust_hash=trust_hash,
     )
     wanted = _wanted(names or [], shop, everything=everything)
     with _orderly(), Progress() as progress, contextlib.closing(shop.engine):
@@ -127,6 +135,7 @@ def _wanted(names: Sequence[str], shop: Workshop, *, everything: bool) -> Sequen
             f"which image? There are {', '.join(sorted(buildable))}", hint="outrig build --all"
         )
     for name in names:
+        refuse_unapproved(name, shop.known.unapproved)
         if name == HOST_IMAGE:
             raise UsageError("the image host is this machine's own /usr: nothing is to be built")
         if name not in buildable:

@@ -94,6 +94,12 @@ DOORS = (
     Door("images", "outrig.cli.images", "images", "List configured and built images."),
     Door("config", "outrig.cli.config", "app", "Show and check the configuration.", group=True),
     Door(
+        "trust",
+        "outrig.cli.trust",
+        "trust",
+        "Approve what this repository's config asks for.",
+    ),
+    Door(
         "doctor",
         "outrig.cli.doctor",
         "doctor",

@@ -188,6 +188,12 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     global_config: Annotated[
         Path | None, typer.Option("--global-config", help="Use this file in place of your own.")
     ] = None,
+    trust_hash: Annotated[
+        str | None,
+        typer.Option(
+            "--trust-hash", metavar="HASH", help="Trust the repository's config if it has this."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan as TOML, do nothing.")
     ] = False,
@@ -263,6 +269,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                 ),
                 config=config,
                 global_config=global_config,
+                trust_hash=trust_hash,
                 skip_global=session_root is not None,
             ),
             session_dir=session_dir,

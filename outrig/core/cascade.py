@@ -18,18 +18,20 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from outrig.core import keys, layer, trust, value
+from outrig.core import keys, layer, repository, trust, value
 from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.config import Config, ImageConfig
 from outrig.core.frozen import frozen, given, replace
 from outrig.core.layer import Findings, Setting, Source
+from outrig.core.repository import Judged
 from outrig.core.suggestion import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from outrig.core.keys import Field, Path
     from outrig.core.layer import Layer
+    from outrig.core.repository import LeftOut
 
 DEFAULT = "default"
 HOST_IMAGE = "host"
@@ -49,7 +51,8 @@ class Resolved:
 
     `confined` maps the dotted keys of paths that a repository declared to the directory which
     they must still be inside once their links are resolved; `narrowed` are the dotted keys of
-    limits that a repository set.
+    limits that an unapproved repository set. `left_out` is what repositories say in vain, and
+    `unapproved` the images among it, with who declared them.
     """
 
     config: Config
@@ -57,6 +60,8 @@ class Resolved:
     warnings: tuple[str, ...] = ()
     confined: Mapping[str, str] = given(factory=dict)
     narrowed: frozenset[str] = frozenset()
+    left_out: tuple[LeftOut, ...] = ()
+    unapproved: Mapping[str, str] = given(factory=dict)
 
 
 def resolve(layers: Sequence[Layer], *, home: str) -> Resolved:
@@ -64,23 +69,47 @@ def resolve(layers: Sequence[Layer], *, home: str) -> Resolved:
     ordered = sorted(layers, key=lambda one: one.source)
     findings = Findings()
     read = [(one, layer.read(one, home=home, findings=findings)) for one in ordered]
-    _judge(read, findings)
+    judged = _judge(read, findings)
     for one in ordered:
         _check_entries(one, findings)
     findings.fail()
-    chosen = _merged(read)
+    left_out = tuple(item for one in judged for item in one.left_out)
+    chosen = _merged((one.layer, one.settings) for one in judged)
     config = _built(Config, _tree(chosen), None)
     return Resolved(
         config=config,
         origin={keys.dotted(path): setting.place for path, setting in chosen.items()},
-        warnings=(*findings.warnings, *_doubts(config, chosen)),
+        warnings=(
+            *findings.warnings,
+            *repository.told(left_out, _approving(ordered)),
+            *_doubts(config, chosen),
+        ),
         confined=_confined(chosen),
         narrowed=frozenset(
             keys.dotted(path)
             for path, setting in chosen.items()
-            if setting.layer.source.is_repo and setting.field.about["trust"] == "narrower"
+            if _says_repository(setting) and setting.field.about["trust"] == "narrower"
         ),
+        left_out=left_out,
+        unapproved={name: place for one in judged for name, place in one.images.items()},
     )
+
+
+def _says_repository(setting: Setting) -> bool:
+    return setting.layer.source.is_repo and not setting.layer.approved
+
+
+def _approving(layers: Sequence[Layer]) -> Callable[[str], str]:
+    """The command that approves a file: --config names one that no repository would be read by."""
+    roots = {one.file: one.root for one in layers}
+
+    def command(file: str) -> str:
+        import shlex  # noqa: PLC0415 - rare, and 5 ms
+
+        usual = file.startswith(f"{roots.get(file)}/.agents/outrig/config.")
+        return "outrig trust" if usual else f"outrig trust --config {shlex.quote(file)}"
+
+    return command
 
 
 # ---------------------------------------------------------------- how layers meet
@@ -154,62 +183,25 @@ def _built(section: Any, tree: Mapping[Any, Any], builtin: Any) -> Any:
 # ---------------------------------------------------------------- what is refused, or doubted
 
 
-def _judge(read: Sequence[tuple[Layer, Mapping[Path, Setting]]], findings: Findings) -> None:
+def _judge(
+    read: Sequence[tuple[Layer, Mapping[Path, Setting]]], findings: Findings
+) -> list[Judged]:
     """Hold what a repository says against what the trusted layers below it say."""
     below = [(one, settings) for one, settings in read if one.source < Source.REPO]
-    floor = _merged(below)
-    allowed = next(
-        (one.file for one, _ in reversed(below) if one.source is Source.GLOBAL and one.file),
-        _USUAL_GLOBAL_FILE,
+    trusted = repository.Trusted(
+        floor=_merged(below),
+        allowed=next(
+            (one.file for one, _ in reversed(below) if one.source is Source.GLOBAL and one.file),
+            _USUAL_GLOBAL_FILE,
+        ),
+        agent_network=lambda name: BUILTIN_AGENTS[name].network if name in BUILTIN_AGENTS else None,
     )
-    for one, settings in read:
-        if not one.source.is_repo:
-            continue
-        root = one.root or one.base
-        for path, (found, wanted, _, place) in settings.items():
-            why = trust.refusal(path, found, wanted, root=root, allowed=allowed)
-            if why is None and found.about["trust"] == "narrower" and path[0] not in BUILTIN:
-                bound = floor.get(path)
-                why = trust.widening(
-                    path,
-                    found,
-                    wanted,
-                    bound=bound.value if bound else found.default,
-                    bound_by=bound.place if bound else DEFAULT,
-                    allowed=allowed,
-                )
-            if why:
-                findings.error(
-                    one, place, why, hint="remove it here, and set it there if you trust it"
-                )
-        for table, name in _entries(one):
-            if table == "agents":
-                _judge_agent(one, name, settings, floor, findings)
-
-
-def _judge_agent(
-    one: Layer,
-    name: str,
-    settings: Mapping[Path, Setting],
-    floor: Mapping[Path, Setting],
-    findings: Findings,
-) -> None:
-    """An entry wins alone, so a repository's could drop the network bound of the global one."""
-    path = ("agents", name, "network")
-    own = BUILTIN_AGENTS[name].network if name in BUILTIN_AGENTS else None
-    before = floor[path].value if path in floor else own
-    after = settings[path].value if path in settings else own
-    mode = floor.get(("network", "mode"))
-    if (mode and mode.value == "none") or before != "none" or after == "none":
-        return
-    bound = floor[path].place if path in floor else DEFAULT
-    findings.error(
-        one,
-        layer.place(one, path),
-        f'[agents.{name}] replaces an entry that says network = "none" ({bound}); a repository '
-        "may only tighten it",
-        hint=f'add network = "none" to [agents.{name}]',
-    )
+    return [
+        repository.judge(one, settings, trusted, findings)
+        if one.source.is_repo
+        else Judged(layer=one, settings=settings)
+        for one, settings in read
+    ]
 
 
 def _check_entries(one: Layer, findings: Findings) -> None:
@@ -251,10 +243,13 @@ def _doubts(config: Config, chosen: Mapping[Path, Setting]) -> Iterator[str]:
 
 
 def _confined(chosen: Mapping[Path, Setting]) -> dict[str, str]:
+    """Whoever approved a path in the repository did not approve what a session makes it lead to."""
     return {
         keys.dotted(path): setting.layer.root or setting.layer.base
         for path, setting in chosen.items()
-        if setting.layer.source.is_repo and setting.field.about["trust"] == "repo-inside"
+        if setting.layer.source.is_repo
+        and setting.field.about["trust"] == "repo-inside"
+        and trust.is_inside(setting.value, setting.layer.root or setting.layer.base)
     }
 
 

@@ -53,7 +53,8 @@ class Layer:
     `values` is the nested TOML table; `where` maps a dotted key to the place that set it
     ("path:line", "OUTRIG_X" or "--flag"); `base` is the directory that relative paths mean;
     `root` is the one that a repository's paths must stay inside. A global layer names its `file`
-    even when there is none, because messages say what belongs there.
+    even when there is none, because messages say what belongs there. `data` are the bytes that were
+    read; `approved` says that the user has approved exactly them, and all that they name.
     """
 
     source: Source
@@ -63,6 +64,8 @@ class Layer:
     file: str | None = None
     root: str | None = None
     warnings: tuple[str, ...] = ()
+    data: bytes = b""
+    approved: bool = False
 
 
 class Setting(NamedTuple):

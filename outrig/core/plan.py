@@ -11,7 +11,7 @@ from __future__ import annotations
 from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
-from outrig.core import identity, mounts, naming, network, workspace
+from outrig.core import identity, mounts, naming, network, repository, workspace
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
 from outrig.core.relations import Relations, Work
@@ -300,6 +300,7 @@ def _image(
     """--image > the agent's image > default-image > host, and the agent's own image behind it."""
     config = resolved.config
     asked = request.image or (agent.image if agent else None) or config.default_image
+    repository.refuse_unapproved(asked, resolved.unapproved)
     if asked != HOST_IMAGE:
         return ImagePlan(kind="configured" if asked in config.images else "local", name=asked)
     otherwise = agent_name if agent_name in config.images and not request.image else None

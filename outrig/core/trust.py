@@ -9,7 +9,8 @@
 | adds               | anything: it is added to what the layers below say, and takes nothing     |
 | trusted, global    | nothing                                                                   |
 
-Each function returns the reason for a refusal, to be put after the place, or None.
+What becomes of what it may not say is in core/repository.py; approved, it may say it. Each
+function returns the reason for a refusal, to be put after the place, or None.
 """
 
 from __future__ import annotations

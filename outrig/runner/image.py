@@ -120,7 +120,13 @@ def _configured(
     from outrig.runner.build import ensure  # noqa: PLC0415 - the host image needs none of it
     from outrig.runner.recipe import Catalogue  # noqa: PLC0415 - as above
 
-    known = Catalogue(images=order.config.images, confined=order.confined, env=order.host_env)
+    known = Catalogue(
+        images=order.config.images,
+        confined=order.confined,
+        env=order.host_env,
+        unapproved=order.unapproved,
+        seals=order.seals,
+    )
     file = directory / places.LOGS / "build.log"
 
     def log(line: str) -> None:

@@ -39,6 +39,7 @@ def workshop(
     global_config: Path | None,
     skip_global: bool = False,
     arguments: Mapping[str, str] | None = None,
+    trust_hash: str | None = None,
 ) -> Workshop:
     """Read the configuration and connect. Raises ConfigError or EngineUnreachableError."""
     home = places.home(env)
@@ -49,6 +50,7 @@ def workshop(
         config_file=config,
         global_config=global_config,
         skip_global=skip_global,
+        trust_hash=trust_hash,
     )
     resolved = cascade.resolve(found.layers, home=str(home))
     engine = connect(
@@ -63,6 +65,8 @@ def workshop(
         confined=resolved.confined,
         env=env,
         arguments=arguments or {},
+        unapproved=resolved.unapproved,
+        seals=found.seals,
     )
     return Workshop(engine=engine, known=known, config=resolved.config, warnings=resolved.warnings)
 

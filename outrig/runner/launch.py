@@ -71,6 +71,7 @@ def launch(
     """
     _refuse_elsewhere(engine)
     _refuse_socket(order, engine)
+    _refuse_own_state(order)
     issue.settle_rivals(order.plan.alone, store, engine)
     held = _record(order, store, session_dir)
     with contextlib.ExitStack() as undo:
@@ -115,6 +116,24 @@ def _refuse_socket(order: Order, engine: Engine) -> None:
                 f"{source} holds the engine's socket {path}: whoever has it has this machine",
                 hint="mount a directory that does not, or move the socket",
             )
+
+
+def _refuse_own_state(order: Order) -> None:
+    """A session that can write approvals or the user's config would approve itself."""
+    env = order.host_env
+    kept = (places.state(env), places.global_config(env).parent, places.cache(env))
+    plan = order.plan
+    sources = [mount.source for mount in order.mounts if mount.writable]
+    if plan.isolation.mode == "bind":
+        sources.append(plan.workspace.root)
+    for own in map(os.path.realpath, kept):
+        for source in sources:
+            if inside(own, (source,)):
+                raise MountError(
+                    f"{source} holds {own}, where outrig keeps what you approved, configured and "
+                    "what it learned; no session may write that",
+                    hint="mount it read-only, or a directory that does not hold it",
+                )
 
 
 def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held:

@@ -34,6 +34,8 @@ class Order:
     plan: RunPlan
     config: Config
     confined: Mapping[str, str]
+    unapproved: Mapping[str, str]  # images of a repository that nobody approved
+    seals: Mapping[str, str]  # of what was approved
     values: Mapping[str, str]  # of the environment that was asked for
     host_env: Mapping[str, str]
     committer: Mapping[str, str]
@@ -52,6 +54,7 @@ class Sources:
     flags: Layer
     config: Path | None = None
     global_config: Path | None = None
+    trust_hash: str | None = None
     skip_global: bool = False  # --session-root was given: a broken global config does no harm
 
 
@@ -76,6 +79,7 @@ def _drawn_up(
         config_file=where.config,
         global_config=where.global_config,
         skip_global=where.skip_global,
+        trust_hash=where.trust_hash,
     )
     resolved = cascade.resolve((*found.layers, where.flags), home=str(home))
     asked = environment.asked(
@@ -93,6 +97,8 @@ def _drawn_up(
         plan=drafted,
         config=resolved.config,
         confined=resolved.confined,
+        unapproved=resolved.unapproved,
+        seals=found.seals,
         values=asked.values,
         host_env=where.env,
         committer=committing.identity(),

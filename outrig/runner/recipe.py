@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core import dockerfile, keys, reference
+from outrig.core.approval import seal
 from outrig.core.frozen import frozen, given
 from outrig.core.naming import image_tag
+from outrig.core.repository import refuse_unapproved
 from outrig.errors import BuildError, ConfigError
 from outrig.workspace import archive, beneath, context
 
@@ -35,12 +37,16 @@ class Catalogue:
 
     `confined` maps the keys of paths that a repository declared to the directory they must stay
     in; `arguments` are --build-arg of the command line, for each image that declares them.
+    `unapproved` are images that a repository declares and nobody approved, with their place;
+    `seals` what approved Dockerfiles hold.
     """
 
     images: Mapping[str, ImageConfig]
     confined: Mapping[str, str]
     env: Mapping[str, str]
     arguments: Mapping[str, str] = given(factory=dict)
+    unapproved: Mapping[str, str] = given(factory=dict)
+    seals: Mapping[str, str] = given(factory=dict)
 
 
 @frozen
@@ -86,13 +92,16 @@ def _chain(name: str, known: Catalogue, above: tuple[str, ...]) -> dict[str, Rec
             f"images stand on each other in a circle: {circle}",
             hint=f"correct build-args BASE of [images.{name}]",
         )
+    refuse_unapproved(name, known.unapproved)
     entry = known.images.get(name)
     if entry is None or name == HOST:
         raise ConfigError(f"there is nothing to build for the image {name}", hint="outrig images")
     if entry.image_name is not None:
         return {name: Recipe(name=name, reference=entry.image_name)}
     file, folder = _places(name, entry, known.confined)
-    text = beneath.read_file(file).decode("utf-8", "replace")
+    content = beneath.read_file(file)
+    _check_seal(name, entry, content, known.seals)
+    text = content.decode("utf-8", "replace")
     arguments = _arguments(name, entry, text, known)
     base = dockerfile.stands_on(text, arguments, tuple(known.images))
     chain: dict[str, Recipe] = {}
@@ -121,12 +130,26 @@ def _tag(name: str, build: Build) -> str:
     return image_tag(name, hashlib.sha256(json.dumps(covered).encode()).hexdigest())
 
 
+def _check_seal(name: str, entry: ImageConfig, content: bytes, seals: Mapping[str, str]) -> None:
+    """What is built is what was approved, also if somebody has written it since."""
+    said = _dockerfile(entry)
+    if said in seals and seals[said] != seal(content):
+        raise ConfigError(
+            f"images.{name}: {said} is not what was approved, or is too large for that",
+            hint="outrig trust",
+        )
+
+
+def _dockerfile(entry: ImageConfig) -> str:
+    return entry.dockerfile or os.path.join(entry.context or "", "Dockerfile")  # noqa: PTH118
+
+
 def _places(name: str, entry: ImageConfig, confined: Mapping[str, str]) -> tuple[Path, Path]:
     """Dockerfile and context, their links resolved; a repository's own must stay inside it."""
     if entry.dockerfile is None and entry.context is None:
         folder = shipped(name)
         return folder / "Dockerfile", folder
-    file = Path(entry.dockerfile or os.path.join(entry.context or "", "Dockerfile"))  # noqa: PTH118
+    file = Path(_dockerfile(entry))
     folder = Path(entry.context) if entry.context else file.parent
     by_file, by_context = "dockerfile", "context"
     return (

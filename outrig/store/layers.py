@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core import keys
-from outrig.core.frozen import frozen
+from outrig.core.frozen import frozen, given
 from outrig.core.layer import Layer, Source
 from outrig.core.variables import variables_layer
 from outrig.errors import ConfigError
@@ -28,6 +28,8 @@ from outrig.store import config, places, toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from outrig.core.approval import Subject
 
 LOCAL_CONFIG = places.REPO_CONFIG.with_name(places.LOCAL_CONFIG_NAME)
 
@@ -43,11 +45,16 @@ class FoundFile:
 
 @frozen
 class Layers:
-    """The layers below the flags; the root of the repository's config; where was looked."""
+    """The layers below the flags; the root of the repository's config; where was looked.
+
+    `subject` is what there is to approve of the repository, `seals` what of it was approved.
+    """
 
     layers: tuple[Layer, ...]
     repo_root: Path | None
     files: tuple[FoundFile, ...]
+    subject: Subject | None = None
+    seals: Mapping[str, str] = given(factory=dict)
 
 
 def read(
@@ -60,8 +67,12 @@ def read(
     skip_global: bool = False,
     system: Path = places.SYSTEM_CONFIG,
     uid: int | None = None,
+    trust_hash: str | None = None,
 ) -> Layers:
-    """Everything that is configured, unresolved. Raises ConfigError for what cannot be read."""
+    """Everything that is configured, unresolved. Raises ConfigError for what cannot be read.
+
+    `trust_hash` approves what has this hash for this once; something else is an error.
+    """
     caller = os.getuid() if uid is None else uid
     here = Path(os.path.realpath(cwd))
     found = [_system(system), _global(env, here, global_config, skip=skip_global)]
@@ -77,10 +88,20 @@ def read(
         found.append(_repo(Source.REPO, below, places.REPO_CONFIG, owners))
         found.append(_repo(Source.LOCAL, below, LOCAL_CONFIG, owners))
     variables = variables_layer(env, cwd=str(here), array=toml.array)
+    read_ = [layer for layer, _ in found if layer]
+    subject: Subject | None = None
+    seals: Mapping[str, str] = {}
+    if trust_hash is not None or any(layer.source.is_repo for layer in read_):
+        from outrig.store import trust  # noqa: PLC0415 - most repositories have no config
+
+        state = places.state(env)
+        read_, subject, seals = trust.judged(read_, state=state, home=home, trust_hash=trust_hash)
     return Layers(
-        layers=(*(layer for layer, _ in found if layer), *filter(None, (variables,))),
+        layers=(*read_, *filter(None, (variables,))),
         repo_root=root,
         files=tuple(file for _, file in found),
+        subject=subject,
+        seals=seals,
     )
 
 
@@ -129,6 +150,7 @@ def _layer(source: Source, path: Path, data: bytes, base: Path, root: Path | Non
         base=str(base),
         file=str(path),
         root=None if root is None else str(root),
+        data=data,
     )
 
 

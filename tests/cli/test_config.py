@@ -112,7 +112,7 @@ def test_check_fails_for_a_reference_to_nothing(outrig, files):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("limits.memory = '9g'", ':1: limits.memory = "9g" is wider than "8g"'),
+        ("workspace.path = '/etc'", ':1: workspace.path is "/etc", outside the repository '),
         ("session-root = 'x'", ":1: session-root may not be set by a repository, only in "),
         ("[network]\nallow = ['x']", ":2: unknown key network.allow"),
         ("limits = ", ":1: not TOML: "),

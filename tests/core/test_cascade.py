@@ -226,9 +226,9 @@ def test_what_a_path_is_relative_to(source, text, path):
 
 
 def test_a_repository_s_paths_are_relative_to_its_root():
-    found = resolved(repo='[images.dev]\ndockerfile = "docker/../Dockerfile"')
-    assert found.config.images["dev"].dockerfile == f"{ROOT}/Dockerfile"
-    assert found.confined == {"images.dev.dockerfile": ROOT}
+    found = resolved(repo='[workspace]\npath = "docker/../src"')
+    assert found.config.workspace.path == f"{ROOT}/src"
+    assert found.confined == {"workspace.path": ROOT}
 
 
 def test_the_limits_that_a_repository_set_are_known():

@@ -14,6 +14,7 @@ from outrig.core.field import TRUST_WORDS
 from outrig.core.frozen import as_dict
 from outrig.core.layer import Layer, Source, flag_layer
 from outrig.core.lines import lines
+from outrig.core.repository import refuse_unapproved
 from outrig.core.trust import is_inside, is_wider
 from outrig.errors import ConfigError
 
@@ -23,8 +24,9 @@ REPO_FILE = f"{ROOT}/.agents/outrig/config.toml"
 GLOBAL_FILE = "/xdg/outrig/config.toml"
 
 
-def layer(source, text, file):
+def layer(source, text, file, *, approved=False):
     return Layer(
+        approved=approved,
         source=source,
         values=tomllib.loads(text),
         where={keys.dotted(path): f"{file}:{line}" for path, line in lines(text).items()},
@@ -37,6 +39,19 @@ def layer(source, text, file):
 def resolved(repo, trusted="", *more, source=Source.REPO):
     found = [layer(Source.GLOBAL, trusted, GLOBAL_FILE), layer(source, repo, REPO_FILE), *more]
     return resolve(found, home=HOME)
+
+
+def approved(repo, trusted="", source=Source.REPO):
+    found = [
+        layer(Source.GLOBAL, trusted, GLOBAL_FILE),
+        layer(source, repo, REPO_FILE, approved=True),
+    ]
+    return resolve(found, home=HOME)
+
+
+def left_out(repo, trusted="", source=Source.REPO):
+    """What does not count, as key -> why."""
+    return {one.key: one.why for one in resolved(repo, trusted, source=source).left_out}
 
 
 def refused(repo, trusted="", source=Source.REPO):
@@ -54,11 +69,9 @@ def test_every_key_says_who_may_set_it():
 
 
 PRIVILEGED = [
-    ("session-root = 'x'", "session-root", "by OUTRIG_SESSION_ROOT or with --session-root"),
     ("engine = 'tcp://x'", "engine", "or by OUTRIG_ENGINE"),
     ("host-paths = ['x']", "host-paths", "or by OUTRIG_HOST_PATHS"),
     ("run.user = 'root'", "run.user", "by OUTRIG_RUN__USER or with --user"),
-    ("[images.x]\nimage-name = 'x'", "images.x.image-name", ""),
     ("agents.claude.env-any-of = ['AWS_KEY']", "agents.claude.env-any-of", ""),
     ("agents.claude.env-optional = ['AWS_KEY']", "agents.claude.env-optional", ""),
 ]
@@ -66,12 +79,110 @@ PRIVILEGED = [
 
 @pytest.mark.parametrize("source", [Source.REPO, Source.LOCAL])
 @pytest.mark.parametrize(("text", "key", "ways"), PRIVILEGED)
-def test_a_privileged_key_is_refused_and_the_file_that_may_set_it_is_named(text, key, ways, source):
-    message = refused(text, source=source)
+def test_a_privileged_key_is_left_out_and_the_file_that_may_set_it_is_named(
+    text, key, ways, source
+):
+    message = left_out(text, source=source)[key]
     line = text.count("\n") + 1
     assert message.startswith(f"{REPO_FILE}:{line}: {key} may not be set by a repository, only in ")
     assert GLOBAL_FILE in message
     assert message.endswith(ways)
+    assert key not in resolved(text, source=source).origin
+
+
+@pytest.mark.parametrize("source", [Source.REPO, Source.LOCAL])
+def test_where_sessions_are_kept_is_no_repository_s_business_approved_or_not(source):
+    text = "session-root = 'x'"
+    words = f"{REPO_FILE}:1: session-root may not be set by a repository, only in {GLOBAL_FILE}"
+    assert refused(text, source=source).startswith(words)
+    with pytest.raises(ConfigError, match="session-root may not be set by a repository"):
+        approved(text, source=source)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("engine = 'tcp://x'", "engine"), ("hooks.ended = ['rm']", "hooks.ended")],
+)
+def test_no_repository_says_which_engine_or_what_runs_here_approved_or_not(text, key):
+    for found in (resolved(text), approved(text)):
+        assert [(one.key, one.helps) for one in found.left_out] == [(key, False)]
+        assert key not in found.origin
+        assert found.warnings == (
+            f"{REPO_FILE}: left out: {key}; no repository may set that, only your own config",
+        )
+
+
+def test_one_line_says_what_was_left_out_and_how_to_approve_it():
+    text = "run.user = 'root'\nlimits.memory = '1g'\nlimits.pids = 9999\n[images.dev]\ncontext='.'"
+    found = resolved(text)
+    assert found.warnings == (
+        (
+            f"{REPO_FILE} is not approved; left out: images.dev, run.user, limits.pids; "
+            "to see and approve it: outrig trust"
+        ),
+    )
+    assert found.config.limits.memory == 1024**3
+    assert found.config.limits.pids == Config().limits.pids
+    assert found.config.run.user == "caller"
+
+
+def test_a_file_that_was_named_is_approved_by_its_name():
+    elsewhere = layer(Source.REPO, "run.user = 'root'", "/ci/my config.toml")
+    assert (
+        resolve([elsewhere], home=HOME)
+        .warnings[0]
+        .endswith("outrig trust --config '/ci/my config.toml'")
+    )
+
+
+WIDENING = [
+    "run.user = 'root'",
+    "host-paths = ['/opt']",
+    "agents.claude.env-any-of = ['KEY']",
+    "limits.pids = 9999",
+    "limits.log-bytes = '2g'",
+    "env.A = '${HOST}'",
+    "[images.dev]\nimage-name = 'x'",
+    "[images.dev]\ndockerfile = '/etc/Dockerfile'",
+    "[[workspace.mounts]]\nhost = '~/.cache'\ncontainer = '/c'",
+    "workspace.path = '..'",
+]
+
+
+@pytest.mark.parametrize("text", WIDENING)
+def test_approved_it_may_say_what_the_user_s_own_config_may(text):
+    found = approved(text)
+    assert found.left_out == ()
+    assert found.unapproved == {}
+    assert found.narrowed == frozenset()
+    assert len(found.origin) == len(resolved("", text).origin)
+
+
+def test_approved_paths_inside_stay_inside_when_a_session_makes_them_lead_elsewhere():
+    text = "[[workspace.mounts]]\nhost = '{}'\ncontainer = '/c'"
+    assert approved(text.format("data")).confined == {"workspace.mounts[0].host": ROOT}
+    assert approved(text.format("~/.cache")).confined == {}
+
+
+def test_an_image_of_its_own_is_an_error_only_for_whoever_wants_it():
+    found = resolved("[images.dev]\ncontext = '.'\n[images.base]", "[images.base]\ncontext = '/b'")
+    assert found.unapproved == {"dev": f"{REPO_FILE}:1", "base": f"{REPO_FILE}:3"}
+    assert "dev" not in found.config.images
+    assert found.config.images["base"].context == "/b"
+    refuse_unapproved("other", found.unapproved)
+    with pytest.raises(ConfigError, match=f"{REPO_FILE}:1: the image dev is this repository's own"):
+        refuse_unapproved("dev", found.unapproved)
+
+
+def test_what_is_left_of_the_mounts_is_numbered_anew():
+    mounts = "".join(
+        f"[[workspace.mounts]]\nhost = '{host}'\ncontainer = '/{at}'\n"
+        for at, host in enumerate(("~/.ssh", "a", "/etc", "b"))
+    )
+    found = resolved(mounts)
+    assert [mount.host for mount in found.config.workspace.mounts] == [f"{ROOT}/a", f"{ROOT}/b"]
+    assert [one.key for one in found.left_out] == ["workspace.mounts[0]", "workspace.mounts[2]"]
+    assert found.confined.keys() == {"workspace.mounts[0].host", "workspace.mounts[1].host"}
 
 
 @pytest.mark.parametrize(("text", "key", "ways"), PRIVILEGED)
@@ -96,24 +207,25 @@ INSIDE = [
 
 @pytest.mark.parametrize(("text", "good"), INSIDE)
 def test_a_path_stays_inside_the_repository(text, good):
-    text = f"[images.dev]\n{text}"
-    if good:
-        assert set(resolved(text).confined.values()) == {ROOT}
-    else:
-        assert f", outside the repository {ROOT}; " in refused(text)
-        assert not resolved("", text).confined
+    """Approved or not: what lies outside was approved as that, what lies inside may not leave."""
+    found = approved(f"[images.dev]\n{text}")
+    assert set(found.confined.values()) == ({ROOT} if good else set())
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "workspace.path = '..'",
         "[[workspace.mounts]]\nhost = '~/.ssh'\ncontainer = '/ssh'",
         "workspace.mounts = [{ host = '/', container = '/host' }]",
     ],
 )
-def test_so_do_the_workspace_and_its_mounts(text):
-    assert "outside the repository" in refused(text)
+def test_a_mount_from_outside_is_left_out(text):
+    assert "outside the repository" in left_out(text)["workspace.mounts[0]"]
+    assert resolved(text).config.workspace.mounts == ()
+
+
+def test_a_workspace_outside_would_be_another_session():
+    assert "outside the repository" in refused("workspace.path = '..'")
 
 
 @pytest.mark.parametrize(
@@ -121,11 +233,10 @@ def test_so_do_the_workspace_and_its_mounts(text):
     [
         ("env.A = '${HOST}'", "env.A"),
         ("agents.claude.env.A = '${HOST}'", "agents.claude.env.A"),
-        ("[images.x]\ncontext = '.'\nbuild-args.A = '${HOST}'", "images.x.build-args.A"),
     ],
 )
 def test_a_repository_does_not_read_the_host_s_environment(text, key):
-    assert f"{key} refers to ${{HOST}} of this machine's environment" in refused(text)
+    assert f"{key} refers to ${{HOST}} of this machine's environment" in left_out(text)[key]
     assert key in resolved("", text).origin
     assert key in resolved(text.replace("${HOST}", "plain ${HOST}")).origin
 
@@ -159,13 +270,15 @@ BOUNDS = [
 @pytest.mark.parametrize("source", [Source.REPO, Source.LOCAL])
 @pytest.mark.parametrize(("repo", "trusted", "good"), BOUNDS)
 def test_a_bound_may_only_become_tighter(repo, trusted, good, source):
-    if good:
-        assert resolved(repo, trusted, source=source).config
-        return
-    message = refused(repo, trusted, source=source)
-    assert message.startswith(f"{REPO_FILE}:1: ")
-    assert "a repository may only tighten it" in message
-    assert (GLOBAL_FILE if trusted else "(default)") in message
+    found = resolved(repo, trusted, source=source)
+    assert bool(found.left_out) is not good
+    for one in found.left_out:
+        assert one.why.startswith(f"{REPO_FILE}:1: ")
+        assert "a repository may only tighten it" in one.why
+        assert (GLOBAL_FILE if trusted else "(default)") in one.why
+        assert one.key not in found.origin or found.origin[one.key].startswith(GLOBAL_FILE)
+    if not good and "agents" in trusted:
+        assert found.config.agents["claude"].network == "none"
 
 
 def test_the_bound_is_that_of_the_trusted_layers_only():
@@ -181,7 +294,7 @@ def test_flags_may_widen_what_a_repository_tightened():
 
 
 def test_a_message_shows_both_values_as_a_file_writes_them():
-    message = refused("limits.wall = '2h'", "\nlimits.wall = 3600")
+    message = left_out("limits.wall = '2h'", "\nlimits.wall = 3600")["limits.wall"]
     assert 'limits.wall = "2h" is wider than "1h" (/xdg/outrig/config.toml:2)' in message
 
 
@@ -189,9 +302,6 @@ def test_what_a_repository_may_do():
     text = """
 default-agent = "mine"
 default-image = "dev"
-[images.dev]
-dockerfile = "Dockerfile"
-build-args = { V = "1" }
 [agents.mine]
 command = ["x", "{prompt}"]
 home = { ".config/x" = "y" }

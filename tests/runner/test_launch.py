@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from outrig.core.frozen import replace
 from outrig.core.plan import Request
 from outrig.errors import (
     CommandNotExecutableError,
@@ -29,7 +30,7 @@ from outrig.runner.follow import follow
 from outrig.store import file
 from outrig.store.sessions import SessionStore
 from tests.fakes import ENDPOINT, FACTS, FakeEngine, Script
-from tests.runner.orders import launched, order, record
+from tests.runner.orders import FAKE, launched, order, record
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -160,6 +161,16 @@ def test_a_workspace_that_holds_the_engines_socket(home: Home, engine, linked):
     with pytest.raises(MountError, match="holds the engine's socket"):
         launched(home, made)
     assert not list(home.sessions.glob("2*"))
+
+
+@pytest.mark.parametrize("kept", [".local/state/outrig", ".config/outrig", ".cache/outrig"])
+def test_no_session_writes_what_was_approved_or_configured(home: Home, engine, kept):
+    (home.path / kept).mkdir(parents=True)
+    above = (home.path / kept).parent
+    seen = order(home, replace(FAKE, volumes=(f"{above}:/x:ro",)))
+    launched(home, engine(), seen).held.close()
+    with pytest.raises(MountError, match="where outrig keeps what you approved"):
+        launched(home, engine(), order(home, replace(FAKE, volumes=(f"{above}:/x:rw",))))
 
 
 # ---------------------------------------------------------------- failures afterwards

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from outrig.core.approval import seal
 from outrig.core.cascade import BUILTIN_IMAGES
 from outrig.core.config import ImageConfig
+from outrig.core.frozen import replace
 from outrig.errors import BuildError, ConfigError
 from outrig.runner.recipe import Catalogue, recipes, shipped
 
@@ -195,3 +197,21 @@ def test_a_dockerfile_that_is_a_link_out_of_the_repository_is_refused(tmp_path: 
     entry = ImageConfig(context=str(tmp_path / "repo"))
     with pytest.raises(ConfigError, match="outside of the repository"):
         recipes("x", known({"x": entry}, confined=confined(tmp_path)))
+
+
+def test_what_is_built_is_what_was_approved(tmp_path: Path) -> None:
+    """A session that runs meanwhile may write the Dockerfile between the look and the build."""
+    images = {"dev": image(tmp_path / "dev")}
+    file = tmp_path / "dev/Dockerfile"
+    sealed = replace(known(images), seals={str(file): seal(file.read_bytes())})
+    assert tag("dev", sealed) == tag("dev", known(images))
+    file.write_text("FROM scratch\nRUN evil\n")
+    with pytest.raises(ConfigError, match=rf"images\.dev: {file} is not what was approved"):
+        tag("dev", sealed)
+
+
+def test_nothing_is_built_on_an_unapproved_image_either(tmp_path: Path) -> None:
+    images = {"dev": image(tmp_path / "dev", STANDS, BASE="base")}
+    doubted = replace(known(images), unapproved={"base": "/repo/config.toml:3"})
+    with pytest.raises(ConfigError, match=r"/repo/config\.toml:3: the image base is this"):
+        tag("dev", doubted)
