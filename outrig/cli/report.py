@@ -88,6 +88,14 @@ def limits(session: Session) -> None:
         notice(one_line(words))
 
 
+def tamper(session: Session) -> None:
+    """Say what a session left that could act on this machine later."""
+    from outrig.core.tamper import notice as words
+
+    if said := words(session):
+        notice(said)
+
+
 def bell() -> None:
     """Where nobody is at a terminal, there is none to ring."""
     if os.isatty(2):

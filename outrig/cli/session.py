@@ -99,6 +99,7 @@ def run(asked: Asked, result: Result) -> int:
     result.hand_out(session.fields, kept=session.id)
     report.missing(session)
     report.limits(session)
+    report.tamper(session)
     if session.reason == "start-failed":
         report.say_line(one_line(_why_not_started(session)))
     if asked.as_json:

@@ -10,11 +10,13 @@ from outrig.cli.opening import AsJson, GlobalConfig, SessionDir, SessionQuery, S
 from outrig.core.listing import moment, span, status
 from outrig.core.moment import parse_time
 from outrig.core.table import table
+from outrig.core.tamper import noted, words
 from outrig.core.terminal import one_line, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from outrig.core.session import Session
     from outrig.store.finding import Found
 
 FIRST = ("id", "name", "status", "reason", "exit_code", "agent_exit_code")
@@ -54,9 +56,9 @@ def _facts(found: Found) -> Iterator[tuple[str, str]]:
     """What people look for first, then every other field of the record in its own order."""
     session = found.session
     attended = session.ended or found.attended
-    words = {"status": status(session, attended=attended, known=found.known)}
+    special = {"status": status(session, attended=attended, known=found.known)}
     for name in FIRST:
-        value = words.get(name, session.fields.get(name))
+        value = special.get(name, session.fields.get(name))
         if value is not None:
             yield _label(name), _words(value)
     yield "duration", span(session, datetime.now(UTC))
@@ -66,8 +68,18 @@ def _facts(found: Found) -> Iterator[tuple[str, str]]:
             continue
         if name in TIMES and parse_time(value):
             yield _label(name), moment(parse_time(value), None)
+        elif name == "workspace":
+            yield from _workspace(session)
         else:
             yield from _spread(_label(name), value)
+
+
+def _workspace(session: Session) -> Iterator[tuple[str, str]]:
+    """What was left that could act on this machine later takes a line each."""
+    others = {name: value for name, value in session.workspace.items() if name != "tamper"}
+    yield from _spread("workspace", others)
+    for number, trace in enumerate(noted(session)):
+        yield "tamper" if number == 0 else "", words(trace)
 
 
 def _spread(label: str, value: Any) -> Iterator[tuple[str, str]]:

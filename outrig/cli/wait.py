@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from outrig.cli import opening, output
+from outrig.cli import opening, output, report
 from outrig.cli.opening import GlobalConfig, SessionDir, SessionQueries, SessionRoot
 from outrig.core.ending import EXIT_OWN_FAILURE
 
@@ -31,7 +31,9 @@ def wait(
     founds = opening.sessions(sessions or [], session_dir, session_root, global_config)
     codes = []
     for found in founds:
-        codes.append(_code(wait_for(found, opening.engine)))
+        session = wait_for(found, opening.engine)
+        report.tamper(session)
+        codes.append(_code(session))
         if len(founds) > 1:
             output.text(f"{found.session.id} {codes[-1]}\n")
     return next(filter(None, codes), 0)

@@ -19,7 +19,7 @@ from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
-from outrig.runner import snapshot, volumes
+from outrig.runner import tamper, volumes
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -126,7 +126,7 @@ def finish(
         else judge(intent, finding)
     )
     now = datetime.now(UTC)
-    said = snapshot.end(run.held.directory, run.held.session)  # killed here: whoever comes next
+    said = tamper.end(run.held.directory, run.held.session)  # killed here: whoever comes next
     run.held.update(
         lambda session: with_workspace(
             _with_missing(ended(session, ending, at=now), missing), **said

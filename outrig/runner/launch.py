@@ -34,7 +34,7 @@ from outrig.core.session import (
 )
 from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError, StoreError
 from outrig.record.log import Recorder
-from outrig.runner import homes, image, issue, snapshot, workspace
+from outrig.runner import homes, image, issue, snapshot, tamper, workspace
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, intents, places, toml
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from outrig.runner.image import Ready
     from outrig.runner.order import Order
     from outrig.runner.snapshot import Taking
+    from outrig.runner.tamper import Beginning
     from outrig.store.creation import Held
     from outrig.store.sessions import SessionStore
 
@@ -209,14 +210,14 @@ class _Start:
         facts = self.engine.facts()
         who = self._who(facts)
         tree = self._workspace(who)
-        taking = self._snapshot(tree)
+        taking, looking = self._snapshot(tree)
         container = self._container(found, facts, who, tree)
         self.cancel.check()
         ref = self._prepare(container, self._environment(found, who, tree))
         self._note(ref, container, found, facts)
         self.cancel.check()
         recorder = self._recorder(container)
-        snapshot_said = taking.outcome()  # from here on the session can write
+        said = {**taking.outcome(), **looking.outcome()}  # from here on the session can write
         output = self._started(ref)
         self.undo.callback(output.close)
         control = places.runtime(self.order.host_env)
@@ -224,7 +225,7 @@ class _Start:
             # is kept in files that are open, and whoever comes next calls it running
             self.held.update(
                 lambda session: with_workspace(
-                    with_fields(running(session), control_dir=str(control)), **snapshot_said
+                    with_fields(running(session), control_dir=str(control)), **said
                 )
             )
         plan = self.order.plan
@@ -244,11 +245,14 @@ class _Start:
             control=control,
         )
 
-    def _snapshot(self, made: workspace.Ready) -> Taking:
+    def _snapshot(self, made: workspace.Ready) -> tuple[Taking, Beginning]:
         """Of the tree as it is now: what is asked of the engine meanwhile hides what it costs."""
-        taking = snapshot.begin(self.order, self.held.directory, made.fields.get("tree"))
+        own_tree = made.fields.get("tree")
+        taking = snapshot.begin(self.order, self.held.directory, own_tree)
         self.undo.callback(taking.outcome)
-        return taking
+        looking = tamper.Beginning(self.order, self.held.directory, own_tree)
+        self.undo.callback(looking.outcome)
+        return taking, looking
 
     def _started(self, ref: Ref) -> Attached:
         try:

@@ -28,7 +28,7 @@ from outrig.errors import (
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
-from outrig.runner import snapshot, volumes
+from outrig.runner import tamper, volumes
 from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
@@ -240,7 +240,7 @@ class _Hands:
     ) -> None:
         found = recovered or Recovered()
         missing = "; ".join(found.doubts) or session.fields.get("logs_incomplete")
-        said = snapshot.end(self._store.directory(session.id), session)
+        said = tamper.end(self._store.directory(session.id), session)
 
         def finished(one: Session) -> Session:
             noted = with_dropped(one, found.dropped, at=at) if found.dropped else one

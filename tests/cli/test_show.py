@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -107,3 +108,15 @@ def test_a_corrupt_record_says_so(outrig, store):
     assert done.code == 1
     assert "session.json is empty" in done.err
     assert f"outrig discard {session}" in done.err
+
+
+def test_what_a_session_left_takes_a_line_each_and_is_harmless(outrig, store):
+    left = [
+        {"kind": "git-hook", "path": ".git/hooks/pre-commit", "what": ""},
+        {"kind": "environment", "path": "a\n\x1b]0;x\x07/.envrc", "what": "-> \x1b[2J"},
+    ]
+    records.done(store, workspace={"mode": "bind", "tamper": left})
+    shown = outrig("show").ok().out
+    assert re.search(r"\ntamper +git-hook \.git/hooks/pre-commit\n", shown)
+    assert r'environment "a\n\u001b]0;x\u0007/.envrc" ->' in shown
+    assert "\x1b" not in shown
