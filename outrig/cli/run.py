@@ -154,6 +154,14 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
             help="What it may reach.",
         ),
     ] = None,
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="It writes only its workspace, HOME, /tmp and /run."),
+    ] = False,
+    cap_add: Annotated[
+        list[str] | None,
+        typer.Option("--cap-add", metavar="CAPABILITY", help="Give it a capability of the kernel."),
+    ] = None,
     entrypoint: Annotated[
         str | None, typer.Option("--entrypoint", help='Replaces the image\'s own; "" clears it.')
     ] = None,
@@ -264,6 +272,8 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
                         "limits.wall": timeout,
                         "limits.idle": idle_timeout,
                         "network.mode": network,
+                        "security.read-only": "true" if read_only else None,
+                        "security.capabilities": tuple(cap_add) if cap_add else None,
                         "session-root": str(session_root) if session_root else None,
                     },
                 ),
@@ -330,5 +340,5 @@ def _one_of(tty: bool, no_tty: bool) -> bool | None:
     return True if tty else False if no_tty else None
 
 
-def _flags(cwd: Path, given: Mapping[str, str | None]) -> Layer:
+def _flags(cwd: Path, given: Mapping[str, str | tuple[str, ...] | None]) -> Layer:
     return flag_layer({key: value for key, value in given.items() if value is not None}, str(cwd))

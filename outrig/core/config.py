@@ -278,6 +278,45 @@ class LimitsConfig:
     log_bytes: int = key(
         1024**3, doc="bound of the engine's own log of a session", kind="size", trust="narrower"
     )
+    open_files: int = key(
+        65_536,
+        doc="open files of a process; never more than the engine itself may have",
+        kind="integer",
+        trust="narrower",
+    )
+    core: int = key(
+        0, doc="size of a core file; 0: none is written", kind="size", trust="narrower", zero=True
+    )
+    shm: int = key(256 * 1024**2, doc="shared memory, /dev/shm", kind="size", trust="narrower")
+
+
+@frozen
+class SecurityConfig:
+    read_only: bool = key(
+        default=False,
+        doc="the session writes nothing but its workspace, its HOME, /tmp and /run",
+        kind="switch",
+        trust="narrower",
+        flag="--read-only",
+    )
+    capabilities: tuple[str, ...] = key(
+        (),
+        doc="capabilities of the kernel, beside those of --user root",
+        kind="strings",
+        trust="narrower",
+        pattern="(?!(CAP_)?ALL$)[A-Z][A-Z_]{2,30}",
+        expects='an array of capabilities such as "NET_RAW"; never ALL',
+        example='["NET_RAW"]',
+        default_words="none",
+        flag="--cap-add",
+    )
+    seccomp: str | None = key(
+        doc="a seccomp profile in docker's format",
+        kind="path",
+        trust="trusted",
+        example='"~/.config/outrig/seccomp.json"',
+        default_words="the engine's own",
+    )
 
 
 @frozen
@@ -425,6 +464,9 @@ class Config:
     run: RunConfig = section(RunConfig, doc="how the command runs")
     limits: LimitsConfig = section(LimitsConfig, doc="what the session may use")
     network: NetworkConfig = section(NetworkConfig, doc="what the session may reach")
+    security: SecurityConfig = section(
+        SecurityConfig, doc="what the session may do to the machine below it"
+    )
     git: GitConfig = section(GitConfig, doc="who commits when a session's work is taken over")
     hooks: HooksConfig = section(
         HooksConfig, doc="commands of yours that run when something happens"

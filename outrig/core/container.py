@@ -23,8 +23,12 @@ def container_for(
     user: str,
     machine_memory: int,
     keep_host_userns: bool,
+    seccomp: str | None = None,
 ) -> Container:
-    """`mounts` are all of them, resolved; `machine_memory` is in bytes."""
+    """`mounts` are all of them, resolved; `machine_memory` is in bytes.
+
+    `seccomp` is the text of a profile that takes the place of the engine's.
+    """
     return Container(
         name=container_name(session.id),
         labels=labels(
@@ -41,6 +45,8 @@ def container_for(
         cpus=plan.cpus,
         pids=plan.pids,
         log_bytes=plan.log_bytes,
+        security=plan.security,
+        seccomp=seccomp,
         tty=plan.tty,
         stdin=plan.stdin != "null",
         size=plan.size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outrig.core import identity
+from outrig.core import identity, security
 from outrig.core.moment import time_text
 from outrig.core.session import SCHEMA, Session
 
@@ -46,6 +46,7 @@ def first_record(
         "limits": {
             name.replace("-", "_"): limit for name, limit in _unset_left_out(_limits(plan)).items()
         },
+        "security": security.as_table(plan.security),
         "workspace": _unset_left_out(_workspace(plan)),
         "config_origins": dict(plan.origins),
         "resources": [],
@@ -77,7 +78,7 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
         "stdin": plan.stdin,
         "grace": plan.grace,
         "host-paths": list(plan.host_paths),
-        "notices": list(plan.notices),
+        "notices": [*plan.notices, *([who.notice] if who.notice else ())],
         "image": _unset_left_out(image),
         "user": {
             "asked": plan.user,
@@ -85,6 +86,9 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
             "home": who.home,
         },
         "limits": {"memory": AT_LAUNCH, **_unset_left_out(_limits(plan))},
+        "security": {
+            name.replace("_", "-"): said for name, said in security.as_table(plan.security).items()
+        },
         "workspace": {
             **_unset_left_out(_workspace(plan)),
             "protect": list(plan.isolation.protect),

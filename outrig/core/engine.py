@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from outrig.core.frozen import frozen
+from outrig.core.security import Security
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,8 @@ class Container:
     tty: bool
     stdin: bool  # an open stdin that is ours to feed; else /dev/null
     size: tuple[int, int] | None = None  # rows, columns of a tty
+    security: Security = Security()
+    seccomp: str | None = None  # the profile's text; None: the engine's own
     keep_host_userns: bool = False  # on an engine with userns-remap the workspace needs it
 
 

@@ -20,6 +20,7 @@ Kind = Literal[
     "duration",  # "90m" -> seconds (float)
     "number",  # float above 0
     "integer",  # int above 0
+    "switch",  # true or false, and true is the tighter one
     "choice",  # one of `choices`
     "strings",  # array of text
     "paths",  # array of paths

@@ -6,10 +6,11 @@
 | caller    | root     | not root        | rootful   | the owner         | the owner           |
 | caller    | root     | root            | rootful   | 0, and it says so | root, no capability |
 | caller    | any      | any             | rootless  | 0                 | the engine's user   |
-| root      | any      | any             | rootful   | 0, and it says so | root, no capability |
+| root      | any      | any             | rootful   | 0, and it says so | root, some of them  |
 | root      | any      | any             | rootless  | 0                 | the engine's user   |
 | UID[:GID] | any      | any             | any       | as asked          | as the engine maps  |
 
+`root` has the capabilities that apt-get needs (core/security.py); a uid 0 of another row has none.
 sudo is a root caller: the owner of the workspace is who the files should belong to, and that
 holds for a plain root shell in somebody's checkout as well. On an engine with userns-remap the
 container keeps the host's user namespace, or the workspace could not be written.
@@ -19,9 +20,14 @@ from __future__ import annotations
 
 import re
 
-from outrig.core.frozen import frozen
+from outrig.core.frozen import frozen, replace
+from outrig.core.security import ROOT_CAPABILITIES
 from outrig.errors import UsageError
 
+ROOT_NOTICE = (
+    f"--user root: the session is root with {', '.join(ROOT_CAPABILITIES)}; files it makes in the "
+    "workspace belong to root, and a setuid one makes root of every user of this machine"
+)
 _EXPLICIT = re.compile(r"(\d{1,10})(?::(\d{1,10}))?", re.ASCII)
 _HIGHEST = 2**32 - 2
 
@@ -59,7 +65,8 @@ def decide(asked: str, *, caller: Person, owner: Person, rootless: bool) -> Iden
         why = "you are root and so is the workspace's owner" if person.uid == 0 else None
         return _identity(person, why)
     if asked == "root":
-        return _identity(Person(uid=0, gid=0, name="root"), None if rootless else "--user root")
+        who = _identity(Person(uid=0, gid=0, name="root"))
+        return who if rootless else replace(who, notice=ROOT_NOTICE)
     found = _EXPLICIT.fullmatch(asked)
     if not found or max(int(part or 0) for part in found.groups()) > _HIGHEST:
         raise UsageError(f'user "{asked}" is neither caller, root, nor UID[:GID]')

@@ -11,7 +11,7 @@ from __future__ import annotations
 from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
-from outrig.core import identity, mounts, naming, network, repository, workspace
+from outrig.core import identity, mounts, naming, network, repository, security, workspace
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
 from outrig.core.relations import Relations, Work
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import AgentConfig, Config, MountConfig
+    from outrig.core.security import Security
     from outrig.core.workspace import Isolation
 
 Stdin = Literal["null", "pipe", "terminal", "held"]  # held: open, for whoever attaches
@@ -122,6 +123,7 @@ class RunPlan:
     wall: float | None  # seconds
     idle: float | None  # seconds
     log_bytes: int
+    security: Security
     grace: float  # seconds
     detach_keys: str
     notify: bool
@@ -193,6 +195,7 @@ def draft(
         wall=config.limits.wall,
         idle=config.limits.idle,
         log_bytes=config.limits.log_bytes,
+        security=security.decide(config),
         grace=config.run.grace,
         detach_keys=config.run.detach_keys,
         notify=request.notify,
@@ -203,7 +206,10 @@ def draft(
         labels=request.labels,
         relations=request.relations,
         host_paths=config.host_paths,
-        notices=_notices(place, isolation, mode),
+        notices=(
+            *_notices(place, isolation, mode),
+            *security.risks(security.decide(config), config.run.user),
+        ),
         origins=resolved.origin,
     )
     _refuse_bytes(plan)

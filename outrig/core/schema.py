@@ -80,6 +80,7 @@ def _kind(field: Field) -> dict[str, Any]:
             "anyOf": [{"type": "number", **least}, {"type": "string", "pattern": _DURATION}]
         },
         "integer": {"type": "integer", **least},
+        "switch": {"type": "boolean"},
         "number": {"type": "number", **least},
         "strings": {"type": "array", "items": {**_NOT_EMPTY, **pattern}},
         "paths": {"type": "array", "items": _NOT_EMPTY},

@@ -77,11 +77,18 @@ def widening(
 
 
 def is_wider(value: Any, bound: Any) -> bool:
-    """Whether `value` allows more than `bound`. None allows what there is: nothing is wider."""
+    """Whether `value` allows more than `bound`. None allows what there is: nothing is wider.
+
+    A switch that is on is tighter, and an array is wider by what the other one lacks.
+    """
     if bound is None:
         return False
     if value is None:
         return True
+    if isinstance(bound, bool):
+        return bound and not value
+    if isinstance(bound, tuple):
+        return not set(value) <= set(bound)
     if isinstance(bound, str):
         return _WIDTHS[value] > _WIDTHS[bound]
     return bool(value > bound)

@@ -24,6 +24,7 @@ _PLAIN = {
     "path": "a path",
     "number": "a number above 0",
     "integer": "a whole number above 0",
+    "switch": "true or false",
     "strings": "an array of text",
     "paths": "an array of paths",
     "argv": "an array of words: a command line",
@@ -59,6 +60,8 @@ def read(field: Field, value: Any, *, base: str, home: str, spoken: bool) -> Any
             got = _quantity(field, value)
         case "integer" | "number":
             got = _number(field, _spoken_number(value) if spoken else value)
+        case "switch":
+            got = _switch(field, value, spoken=spoken)
         case "strings" | "argv":
             got = _strings(field, value)
         case "path":
@@ -137,6 +140,13 @@ def _strings(field: Field, value: Any) -> tuple[str, ...]:
         if pattern and not re.fullmatch(pattern, item, re.ASCII):
             raise UnexpectedError(expected(field))
     return tuple(value)
+
+
+def _switch(field: Field, value: Any, *, spoken: bool) -> bool:
+    said = {"true": True, "false": False}.get(value, value) if spoken else value
+    if not isinstance(said, bool):
+        raise UnexpectedError(expected(field))
+    return said
 
 
 def _spoken_number(value: Any) -> Any:

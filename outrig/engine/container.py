@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outrig.core.engine import Container, Facts, Mount
+    from outrig.core.security import Security
 
-OPEN_FILES = 65_536  # many programs close every descriptor up to the limit: not a million
-SHARED_MEMORY = 256 * 1024 * 1024
 NETWORKS = {"none": "none", "open": "bridge"}
 NEVER = "0001-01-01T00:00:00Z"  # how docker writes a time that has not come
 SIZE_AT_CREATE = (1, 42)  # the API version that knows a terminal's size from the beginning
@@ -78,13 +77,18 @@ def _host(container: Container, facts: Facts, api: tuple[int, int]) -> Mapping[s
         "Mounts": [bind(mount) for mount in container.mounts],
         "Init": True,
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
+        "CapAdd": list(container.security.capabilities),
+        "Privileged": False,
+        "SecurityOpt": [
+            "no-new-privileges",
+            *([f"seccomp={container.seccomp}"] if container.seccomp else ()),
+        ],
         "PidsLimit": container.pids,
         "Memory": memory,
         "MemorySwap": memory,
         "NanoCpus": round((container.cpus or 0) * 10**9),
-        "Ulimits": _ulimits(facts),
-        "ShmSize": SHARED_MEMORY,
+        "Ulimits": _ulimits(container.security, facts),
+        "ShmSize": container.security.shm,
         "NetworkMode": NETWORKS[container.network],
         "RestartPolicy": {"Name": "no"},
         # Tried: json-file turns bytes that are no UTF-8 into U+FFFD, and `local` as it comes
@@ -99,6 +103,8 @@ def _host(container: Container, facts: Facts, api: tuple[int, int]) -> Mapping[s
         },
         "AutoRemove": False,
     }
+    if container.security.read_only:
+        made |= {"ReadonlyRootfs": True, "Tmpfs": _WRITABLE}
     if container.keep_host_userns:
         made["UsernsMode"] = "host"
     if container.size and api >= SIZE_AT_CREATE:
@@ -106,13 +112,18 @@ def _host(container: Container, facts: Facts, api: tuple[int, int]) -> Mapping[s
     return made
 
 
-def _ulimits(facts: Facts) -> list[Mapping[str, Any]]:
-    core = {"Name": "core", "Soft": 0, "Hard": 0}
+# What programs write beside their own places; its memory counts to the session's.
+_SCRATCH = "rw,exec,nosuid,nodev,mode=1777"
+_WRITABLE = {"/tmp": _SCRATCH, "/run": _SCRATCH, "/var/tmp": _SCRATCH}  # noqa: S108 - the container's
+
+
+def _ulimits(security: Security, facts: Facts) -> list[Mapping[str, Any]]:
+    core = {"Name": "core", "Soft": security.core, "Hard": security.core}
     if facts.open_files is None:
         return [core]
     # Never raised: without CAP_SYS_RESOURCE (a rootless engine, or one in a container) runc says
     # "error setting rlimit type 7: operation not permitted" and starts nothing.
-    files = min(OPEN_FILES, facts.open_files)
+    files = min(security.open_files, facts.open_files)
     return [core, {"Name": "nofile", "Soft": files, "Hard": files}]
 
 

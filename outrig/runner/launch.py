@@ -293,6 +293,7 @@ class _Start:
             user=who.user,
             machine_memory=facts.memory,
             keep_host_userns=facts.userns_remap,
+            seccomp=self.order.seccomp,
         )
 
     def _environment(self, found: Ready, who: Identity, tree: workspace.Ready) -> dict[str, str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from outrig.core import cascade, environment, plan
 from outrig.core.frozen import frozen
 from outrig.core.identity import Person
-from outrig.errors import WorkspaceError
-from outrig.store import layers, places
+from outrig.errors import ConfigError, WorkspaceError
+from outrig.store import config, layers, places
 from outrig.workspace import checkout, committer, sources
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Order:
     committer: Mapping[str, str]
     git_settings: Mapping[str, str]  # core.* of the user's own git
     home: Path  # the caller's
+    seccomp: str | None  # the text of the profile that was asked for
     mounts: tuple[Mount, ...]  # the plan's further ones, resolved
     warnings: tuple[str, ...]
 
@@ -104,6 +105,7 @@ def _drawn_up(
         committer=committing.identity(),
         git_settings=committing.settings(),
         home=home,
+        seccomp=_profile(resolved.config.security.seccomp),
         mounts=sources.resolve_mounts(
             drafted.mounts,
             root=Path(drafted.workspace.root),
@@ -139,6 +141,27 @@ def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:
         git_dir=str(git.git_dir) if git and git.root == root else None,
         common_dir=str(git.common_dir) if git and git.root == root else None,
     )
+
+
+def _profile(path: str | None) -> str | None:
+    """A seccomp profile, looked at before the engine gets it. Raises ConfigError."""
+    if path is None:
+        return None
+    import json  # noqa: PLC0415 - rare
+
+    data = config.read(Path(path), must_exist=True)
+    try:
+        profile = json.loads(data or b"")
+    except (ValueError, RecursionError):
+        profile = None
+    if not isinstance(profile, dict) or not isinstance(profile.get("defaultAction"), str):
+        raise ConfigError(
+            f"security.seccomp: {path} is no seccomp profile",
+            hint="a JSON object with a defaultAction, as docker's own profile",
+        )
+    if profile["defaultAction"] == "SCMP_ACT_ALLOW" and not profile.get("syscalls"):
+        raise ConfigError(f"security.seccomp: {path} allows everything, as no session may")
+    return json.dumps(profile)
 
 
 def _refuse_escape(root: Path, confined: str | None) -> None:

@@ -16,7 +16,6 @@ import docker
 
 from outrig.core.config import Config
 from outrig.engine import connect
-from outrig.engine.container import OPEN_FILES, SHARED_MEMORY
 from tests import images
 from tests.bench.timing import OUTRIG
 
@@ -73,11 +72,12 @@ def _settings(work: Path, top: Path) -> Words:
     facts = engine.facts()
     engine.close()
     memory = facts.memory * 8 // 10
-    files = min(OPEN_FILES, facts.open_files or OPEN_FILES)
+    limits = Config().limits
+    files = min(limits.open_files, facts.open_files or limits.open_files)
     return (
         *("--rm", "--init", "--network=none", "--restart=no", "--workdir=/workspace"),
         *("--cap-drop=ALL", "--security-opt=no-new-privileges"),
-        *(f"--pids-limit={Config().limits.pids}", f"--shm-size={SHARED_MEMORY}"),
+        *(f"--pids-limit={limits.pids}", f"--shm-size={limits.shm}"),
         *(f"--user={os.getuid()}:{os.getgid()}", f"--memory={memory}", f"--memory-swap={memory}"),
         *("--ulimit=core=0", f"--ulimit=nofile={files}:{files}"),
         f"--mount=type=bind,source={work},target=/workspace",

@@ -88,7 +88,8 @@ def key_values(field: keys.Field) -> st.SearchStrategy[Any]:
         "string": st.sampled_from(["/a", "/b/c"]),
         "path": st.sampled_from(["a", "/b", "~/c", "../d"]),
         "argv": st.lists(st.sampled_from(["a", "b c"]), min_size=1),
-        "strings": st.lists(st.sampled_from(["A", "B"])),
+        "strings": st.lists(st.sampled_from(["NET_A", "NET_B"])),
+        "switch": st.booleans(),
         "paths": st.lists(st.sampled_from(["a", "/b"])),
     }[field.kind]
 
@@ -318,8 +319,11 @@ def test_an_odd_key_is_a_warning_with_its_line(text, line, warning):
     [
         ("[network]\nmoed = 'none'", "2: unknown key network.moed; did you mean network.mode?"),
         ("[network]\nallow = ['x']", "2: unknown key network.allow"),
-        ("[security]\nread-only = true", "1: unknown key security"),
-        ("[secrets.x]\nfrom = 's3cr3t'", "1: unknown key secrets"),
+        (
+            "[security]\nreadonly = true",
+            "2: unknown key security.readonly; did you mean security.read-only?",
+        ),
+        ("[secrets.x]\nfrom = 's3cr3t'", "1: unknown key secrets; did you mean security?"),
     ],
 )
 def test_an_unknown_key_where_tightness_matters_is_an_error(text, error):

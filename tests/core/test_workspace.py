@@ -77,8 +77,9 @@ def test_a_repository_only_tightens(key, trusted, repository, accepted):
     if accepted:
         assert getattr(resolve(layers, home="/h").config.workspace, key) == repository
         return
-    with pytest.raises(ConfigError, match="a repository may only tighten it"):
-        resolve(layers, home="/h")
+    found = resolve(layers, home="/h")
+    assert [one.key for one in found.left_out] == [f"workspace.{key}"]
+    assert getattr(found.config.workspace, key) == trusted
 
 
 def test_a_repository_adds_to_what_is_excluded_and_protected():

@@ -8,6 +8,7 @@ import pytest
 
 from outrig.core.engine import Container, Exit, Facts, Mount
 from outrig.core.frozen import replace
+from outrig.core.security import Security
 from outrig.engine.container import NEVER, body, read_exit, read_seen
 
 FACTS = Facts(
@@ -78,7 +79,28 @@ def test_containment_is_the_default() -> None:
     assert found["NetworkMode"] == "none"
     assert found["RestartPolicy"] == {"Name": "no"}
     assert {"Name": "core", "Soft": 0, "Hard": 0} in found["Ulimits"]
-    assert not {"Privileged", "CapAdd", "Devices", "Binds", "PidMode", "IpcMode"} & set(found)
+    assert found["CapAdd"] == []
+    assert found["Privileged"] is False
+    assert found["ShmSize"] == 256 * 1024**2
+    assert not {"Devices", "Binds", "PidMode", "IpcMode", "ReadonlyRootfs", "Tmpfs"} & set(found)
+
+
+def test_what_loosens_and_tightens_it() -> None:
+    security = Security(capabilities=("NET_RAW",), read_only=True, open_files=100, core=7, shm=1024)
+    found = host(security=security, seccomp='{"defaultAction": "SCMP_ACT_ERRNO"}')
+    assert (found["CapDrop"], found["CapAdd"]) == (["ALL"], ["NET_RAW"])
+    assert found["SecurityOpt"] == [
+        "no-new-privileges",
+        'seccomp={"defaultAction": "SCMP_ACT_ERRNO"}',
+    ]
+    assert found["ReadonlyRootfs"] is True
+    assert found["Tmpfs"].keys() == {"/tmp", "/run", "/var/tmp"}
+    assert all("nosuid" in options for options in found["Tmpfs"].values())
+    assert found["ShmSize"] == 1024
+    assert {"Name": "core", "Soft": 7, "Hard": 7} in found["Ulimits"]
+    assert {"Name": "nofile", "Soft": 100, "Hard": 100} in host(
+        replace(FACTS, open_files=1000), security=security
+    )["Ulimits"]
 
 
 def test_sources_of_mounts_must_exist() -> None:

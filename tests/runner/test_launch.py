@@ -329,7 +329,7 @@ def test_what_happens_is_said(home: Home, engine):
     wanted = order(home, Request(words=("true",), image="fake:1"), flags={"run.user": "root"})
     let_go(launched(home, engine(), wanted, said=said))
     assert said[0].startswith("image fake:1")
-    assert "uid 0 without capabilities" in said[1]
+    assert "the session is root with CHOWN" in said[1]
 
 
 def test_every_failure_of_ours_has_a_reason_or_gets_one(home: Home, engine):
