@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outrig.cli import opening, output, report
+from outrig.cli import here, opening, output, report
 from outrig.cli.completion import complete_session
 from outrig.cli.opening import AsJson, GlobalConfig, SessionDir, SessionRoot
 from outrig.core.listing import number
@@ -189,4 +189,4 @@ def _place(given: Path | None, directory: Path, *, wanted: bool) -> Path | None:
         raise UsageError("--in says where --resolve shall lay it out", hint="add --resolve")
     if not wanted:
         return None
-    return opening.here() / given if given else directory.resolve() / "workspace" / "resolve"
+    return here.directory() / given if given else directory.resolve() / "workspace" / "resolve"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outrig.cli import output
+from outrig.cli import here, output
 from outrig.cli.completion import complete_image
-from outrig.cli.opening import Config, GlobalConfig, SessionRoot, here
+from outrig.cli.opening import Config, GlobalConfig, SessionRoot
 from outrig.cli.progress import Progress
 from outrig.core.plan import HOST_IMAGE
 from outrig.core.repository import refuse_unapproved
@@ -75,7 +75,7 @@ def build(  # noqa: PLR0917 - one parameter per option, as typer wants them
     arguments = _arguments(build_arg or ())
     shop = workshop(
         env=os.environ,
-        cwd=here(),
+        cwd=here.directory(),
         config=config,
         global_config=global_config,
         skip_global=session_root is not None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outrig.cli import opening, output, report
+from outrig.cli import here, opening, output, report
 from outrig.cli.opening import GlobalConfig, SessionRoot
 from outrig.core.terminal import one_line
 from outrig.errors import OutrigError, UsageError
@@ -117,7 +117,7 @@ def _workshop(global_config: Path | None) -> Callable[[], Workshop]:
         from outrig.runner.images import workshop
 
         return workshop(
-            env=os.environ, cwd=opening.here(), config=None, global_config=global_config
+            env=os.environ, cwd=here.directory(), config=None, global_config=global_config
         )
 
     return look

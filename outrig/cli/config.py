@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outrig.cli import output, report
-from outrig.cli.opening import here
+from outrig.cli import here, output, report
 from outrig.errors import OutrigError
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def _layers(config: Path | None, global_config: Path | None) -> Layers:
 
     return layers.read(
         env=os.environ,
-        cwd=here(),
+        cwd=here.directory(),
         home=places.home(os.environ),
         config_file=config,
         global_config=global_config,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outrig.cli import opening, output, report
+from outrig.cli import here, opening, output, report
 from outrig.cli.opening import AsJson, GlobalConfig, SessionDir, SessionQuery, SessionRoot
 from outrig.core.terminal import Sanitizer, one_line
 from outrig.errors import UsageError
@@ -109,7 +109,7 @@ def _found(
 
 
 def _changes(found: Found, words: list[str], checkpoint: int | None) -> Changes:
-    paths = below(found.session, words, opening.here() if words else Path("/"))
+    paths = below(found.session, words, here.directory() if words else Path("/"))
     said = difference(found.session, found.directory, paths, checkpoint=checkpoint)
     if said.notice:
         report.notice(one_line(said.notice))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outrig.cli import report
-from outrig.cli.opening import here
+from outrig.cli import here, report
 from outrig.core.frozen import as_dict
 from outrig.core.terminal import safe
 
@@ -50,7 +49,7 @@ def doctor(
 
     patient = Patient(
         env=os.environ,
-        cwd=here(),
+        cwd=here.directory(),
         session_root=session_root,
         config=config,
         global_config=global_config,

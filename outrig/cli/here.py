@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from outrig.cli import opening
 from outrig.errors import UsageError, WorkspaceError
+
+
+def directory() -> Path:
+    """The working directory. Raises UsageError when somebody has removed it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the working directory does not exist any more", hint="cd /") from error
 
 
 def current() -> str | None:
     """The project around the working directory; None where there is none to speak of."""
     try:
-        return _around(opening.here())
+        return _around(directory())
     except UsageError:
         return None
 

@@ -6,8 +6,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from outrig.cli import output, report
-from outrig.cli.opening import AsJson, Config, GlobalConfig, SessionRoot, here
+from outrig.cli import here, output, report
+from outrig.cli.opening import AsJson, Config, GlobalConfig, SessionRoot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def images(
 
     shop = workshop(
         env=os.environ,
-        cwd=here(),
+        cwd=here.directory(),
         config=config,
         global_config=global_config,
         skip_global=session_root is not None,

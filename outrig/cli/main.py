@@ -6,19 +6,10 @@ the order of `outrig --help`.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import os
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import typer
-
-from outrig import __version__
 from outrig.cli import report
-from outrig.errors import OutrigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Door(NamedTuple):
@@ -106,58 +97,12 @@ DOORS = (
         "Check everything that outrig needs, and say what helps.",
     ),
 )
-# Options end at the first word of the command, which keeps its own options.
-TAKE_COMMANDS = ("run", "exec")
-SETTINGS = {"help_option_names": ["-h", "--help"]}
-RUN_SETTINGS = {**SETTINGS, "allow_interspersed_args": False}
-
-EPILOG = "Start with: outrig doctor, then outrig run -- COMMAND; then outrig ls."
 
 
 def main(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     command = _canonical(argv[0]) if argv else None
-    completing = "_OUTRIG_COMPLETE" in os.environ
-    app = build_app(command) if command or completing else overview()
-
-    def act() -> Any:
-        return app(args=argv or ["--help"], prog_name="outrig", standalone_mode=False)
-
-    return report.guarded(command, argv, act)
-
-
-def build_app(command: str | None) -> typer.Typer:
-    """The application with one command, or with all of them when none is named."""
-    app = _bare()
-    for door in DOORS:
-        if command is None or door.name == command:
-            _register(app, door)
-    return app
-
-
-def overview() -> typer.Typer:
-    """The application with the name and first sentence of each command: --help, --version."""
-    app = _bare()
-    for door in DOORS:
-        app.command(door.name, help=door.summary)(_not_loaded)
-    return app
-
-
-def _bare() -> typer.Typer:
-    app = typer.Typer(
-        name="outrig",
-        help="Run any coding agent, or any command, in a container; keep a truthful record of it.",
-        epilog=EPILOG,
-        rich_markup_mode=None,  # rich costs 35 ms at every --help
-        pretty_exceptions_enable=False,
-        context_settings=SETTINGS,
-    )
-    app.callback()(_root)
-    return app
-
-
-def _not_loaded() -> None:
-    """Stands for a command in the overview, where none can be called."""
+    return report.guarded(command, lambda: _run(command, argv))
 
 
 def _canonical(word: str) -> str | None:
@@ -167,42 +112,14 @@ def _canonical(word: str) -> str | None:
     return None
 
 
-def _register(app: typer.Typer, door: Door) -> None:
-    target = getattr(importlib.import_module(door.module), door.function)
-    if door.group:
-        app.add_typer(target, name=door.name)
-        return
-    settings = RUN_SETTINGS if door.name in TAKE_COMMANDS else SETTINGS
-    acting = _remember_json(target)
-    app.command(door.name, context_settings=settings)(acting)
-    if door.alias:
-        app.command(door.alias, context_settings=settings, hidden=True)(acting)
+def _run(command: str | None, argv: list[str]) -> Any:
+    if command == "run" and "_OUTRIG_COMPLETE" not in os.environ:
+        from outrig.cli import option
+        from outrig.cli.run import run
 
+        given = option.read(run, argv[1:])
+        if given is not None:
+            return report.remember_json(run)(**given)
+    from outrig.cli import application
 
-def _remember_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A failure is reported as JSON if the command was asked for JSON."""
-
-    @functools.wraps(command)
-    def acting(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except OutrigError as error:
-            error.as_json = bool(kwargs.get("as_json", False))
-            raise
-
-    return acting
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"outrig {__version__}")
-        raise typer.Exit
-
-
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    pass
+    return application.run(command, argv)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outrig.cli import report
+from outrig.cli import here, report
 from outrig.cli.completion import complete_session
 from outrig.core.terminal import one_line
 from outrig.errors import UsageError
@@ -59,21 +59,13 @@ SessionQueries = Annotated[
 ]
 
 
-def here() -> Path:
-    """The working directory. Raises UsageError when somebody has removed it."""
-    try:
-        return Path.cwd()
-    except FileNotFoundError as error:
-        raise UsageError("the working directory does not exist any more", hint="cd /") from error
-
-
 def store(session_root: Path | None, global_config: Path | None = None) -> SessionStore:
     """The sessions of --session-root > OUTRIG_SESSION_ROOT > global config > the usual place.
 
     They are the same from any directory, so also from one that is gone.
     """
     try:
-        cwd = here()
+        cwd = here.directory()
     except UsageError:
         cwd = Path("/")
     root = config.session_root(

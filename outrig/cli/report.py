@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from outrig.core.limits import told
 from outrig.core.terminal import one_line, safe
-from outrig.errors import OutrigError, UsageError
+from outrig.errors import OutrigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,21 +33,13 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 
-def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int:
-    """Run `act` and return the exit code of the process. Typer's own errors are explained too."""
-    import typer
-
-    # typer's base of all usage errors, wherever its version keeps it
-    misuse: Any = typer.BadParameter.__bases__[0]
+def guarded(command: str | None, act: Callable[[], Any]) -> int:
+    """Run `act` and return the exit code of the process."""
     try:
         code = act()
     except OutrigError as error:
         return fail(command, error, as_json=error.as_json)
-    except misuse as error:
-        hint = f"outrig {command} --help" if command else "outrig --help"
-        words = UsageError(_misuse_words(error), hint=hint)
-        return fail(command, words, as_json=wants_json(argv))
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except (BrokenPipeError, SystemExit) as stop:
         # Of a BrokenPipeError typer makes an exit code 1, unless it has no errno.
@@ -55,6 +48,20 @@ def guarded(command: str | None, argv: list[str], act: Callable[[], Any]) -> int
         _give_up_stdout()
         return EXIT_BROKEN_PIPE
     return code if isinstance(code, int) else 0
+
+
+def remember_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A failure is reported as JSON if the command was asked for JSON."""
+
+    @functools.wraps(command)
+    def acting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except OutrigError as error:
+            error.as_json = bool(kwargs.get("as_json", False))
+            raise
+
+    return acting
 
 
 def fail(command: str | None, error: OutrigError, *, as_json: bool) -> int:
@@ -109,17 +116,6 @@ def say_line(text: str) -> None:
         os.write(2, text.encode("utf-8", "backslashreplace") + b"\n")
     except OSError:
         return
-
-
-def wants_json(argv: list[str]) -> bool:
-    """Whether --json stands among the options, for errors found before they are parsed."""
-    options = argv[: argv.index("--")] if "--" in argv else argv
-    return "--json" in options
-
-
-def _misuse_words(error: Exception) -> str:
-    formatter = getattr(error, "format_message", None)
-    return str(formatter() if callable(formatter) else error)
 
 
 def _give_up_stdout() -> None:

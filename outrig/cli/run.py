@@ -1,7 +1,7 @@
 """`outrig run`: its options, and what they ask for. What is then done is in `cli/session.py`.
 
-Annotations are real objects here (no `from __future__ import annotations`): typer would compile
-each of a hundred texts twice, 5 ms at every run.
+Annotations are real objects here (no `from __future__ import annotations`): `cli/option.py` reads
+them as they are, at every run.
 """
 
 import os
@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from outrig.cli import here
 from outrig.cli import session as session_
 from outrig.cli.completion import (
     complete_agent,
@@ -20,7 +19,7 @@ from outrig.cli.completion import (
     complete_network,
     complete_session,
 )
-from outrig.cli.opening import here
+from outrig.cli.option import Option, Words
 from outrig.cli.result import Result
 from outrig.core.layer import Layer, flag_layer
 from outrig.core.plan import Request
@@ -31,128 +30,103 @@ from outrig.runner.order import Sources
 LONGEST_PROMPT = 128 * 1024 - 1  # bytes; the kernel's MAX_ARG_STRLEN counts a NUL at the end
 
 
-def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
+def run(  # noqa: PLR0917 - one parameter per option
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[COMMAND [ARG...]]",
-            help="The command; after --agent, words appended to its argv.",
-        ),
+        Words("[COMMAND [ARG...]]", "The command; after --agent, words appended to its argv."),
     ] = None,
     image: Annotated[
         str | None,
-        typer.Option(
-            "--image",
-            autocompletion=complete_image,
-            help="Image: a configured name or a local one.",
-        ),
+        Option("--image", "Image: a configured name or a local one.", complete=complete_image),
     ] = None,
     agent: Annotated[
         str | None,
-        typer.Option(
-            "--agent", autocompletion=complete_agent, help="Agent to run: claude, codex, ..."
-        ),
+        Option("--agent", "Agent to run: claude, codex, ...", complete=complete_agent),
     ] = None,
     prompt: Annotated[
-        str | None, typer.Option("-p", "--prompt", help="What the agent shall do; - reads stdin.")
+        str | None, Option("-p --prompt", "What the agent shall do; - reads stdin.")
     ] = None,
     prompt_file: Annotated[
-        Path | None, typer.Option("--prompt-file", help="Read the prompt from a file; - is stdin.")
+        Path | None, Option("--prompt-file", "Read the prompt from a file; - is stdin.")
     ] = None,
     workspace: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--workspace",
+            "What it works on: your tree, or one of its own.",
             metavar="bind|bind-ro|worktree|overlay|copy",
-            help="What it works on: your tree, or one of its own.",
         ),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="REF", help="Begin the worktree here and not at HEAD."),
+        Option("--from", "Begin the worktree here and not at HEAD.", metavar="REF"),
     ] = None,
     with_changes: Annotated[
         bool,
-        typer.Option("--with-changes", help="Take your uncommitted changes into the worktree."),
+        Option("--with-changes", "Take your uncommitted changes into the worktree."),
     ] = False,
     checkpoint: Annotated[
         str | None,
-        typer.Option("--checkpoint", metavar="5m", help="Record the tree this often."),
+        Option("--checkpoint", "Record the tree this often.", metavar="5m"),
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(
-            "-e",
-            "--env",
+        Option(
+            "-e --env",
+            "Set a variable, or pass the host's on. Whoever may use the engine can read it.",
             metavar="NAME[=VALUE]",
-            help="Set a variable, or pass the host's on. Whoever may use the engine can read it.",
         ),
     ] = None,
     volume: Annotated[
         list[str] | None,
-        typer.Option(
-            "-v", "--volume", metavar="HOST:CONTAINER[:ro|rw]", help="Mount; read-only unless rw."
-        ),
+        Option("-v --volume", "Mount; read-only unless rw.", metavar="HOST:CONTAINER[:ro|rw]"),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="A name to find it by.")] = None,
+    name: Annotated[str | None, Option("--name", "A name to find it by.")] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option("--label", metavar="KEY=VALUE", help="A label to find it by."),
+        Option("--label", "A label to find it by.", metavar="KEY=VALUE"),
     ] = None,
     issue: Annotated[
         str | None,
-        typer.Option("--issue", help="What it works on; a second unfinished one is refused."),
+        Option("--issue", "What it works on; a second unfinished one is refused."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Although another one works on the same issue.")
+        bool, Option("--force", "Although another one works on the same issue.")
     ] = False,
     kind: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--kind",
+            "main, or with --parent subagent.",
             metavar="|".join(KINDS),
-            autocompletion=complete_kind,
-            help="main, or with --parent subagent.",
+            complete=complete_kind,
         ),
     ] = None,
     parent: Annotated[
         str | None,
-        typer.Option(
-            "--parent", autocompletion=complete_session, help="The session that it belongs to."
-        ),
+        Option("--parent", "The session that it belongs to.", complete=complete_session),
     ] = None,
-    group: Annotated[
-        str | None, typer.Option("--group", help="A word that several sessions share.")
-    ] = None,
+    group: Annotated[str | None, Option("--group", "A word that several sessions share.")] = None,
     workdir: Annotated[
         str | None,
-        typer.Option(
-            "-w", "--workdir", help="Start here; relative to the workspace's place inside."
-        ),
+        Option("-w --workdir", "Start here; relative to the workspace's place inside."),
     ] = None,
     user: Annotated[
-        str | None, typer.Option("-u", "--user", metavar="caller|root|UID[:GID]", help="Run as.")
+        str | None, Option("-u --user", "Run as.", metavar="caller|root|UID[:GID]")
     ] = None,
-    memory: Annotated[
-        str | None, typer.Option("-m", "--memory", help="Memory, swap included: 512m, 4g.")
-    ] = None,
-    cpus: Annotated[str | None, typer.Option("--cpus", help="Processors: 1.5.")] = None,
-    pids: Annotated[str | None, typer.Option("--pids", help="Processes and threads.")] = None,
+    memory: Annotated[str | None, Option("-m --memory", "Memory, swap included: 512m, 4g.")] = None,
+    cpus: Annotated[str | None, Option("--cpus", "Processors: 1.5.")] = None,
+    pids: Annotated[str | None, Option("--pids", "Processes and threads.")] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", help="End it after this wall-clock time: 90m.")
+        str | None, Option("--timeout", "End it after this wall-clock time: 90m.")
     ] = None,
     idle_timeout: Annotated[
         str | None,
-        typer.Option("--idle-timeout", help="End it when it says and does nothing so long: 15m."),
+        Option("--idle-timeout", "End it when it says and does nothing so long: 15m."),
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(
-            "--network",
-            metavar="none|open",
-            autocompletion=complete_network,
-            help="What it may reach.",
-        ),
+        Option("--network", "What it may reach.", metavar="none|open", complete=complete_network),
     ] = None,
     read_only: Annotated[
         bool,
@@ -163,57 +137,51 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
         typer.Option("--cap-add", metavar="CAPABILITY", help="Give it a capability of the kernel."),
     ] = None,
     entrypoint: Annotated[
-        str | None, typer.Option("--entrypoint", help='Replaces the image\'s own; "" clears it.')
+        str | None, Option("--entrypoint", 'Replaces the image\'s own; "" clears it.')
     ] = None,
-    detach: Annotated[
-        bool, typer.Option("-d", "--detach", help="Print the id and return once it runs.")
-    ] = False,
+    detach: Annotated[bool, Option("-d --detach", "Print the id and return once it runs.")] = False,
     detach_keys: Annotated[
         str | None,
-        typer.Option("--detach-keys", help='Let go of it in a terminal: "ctrl-p,ctrl-q".'),
+        Option("--detach-keys", 'Let go of it in a terminal: "ctrl-p,ctrl-q".'),
     ] = None,
     notify: Annotated[
         bool,
-        typer.Option("--notify", help="Ring the terminal's bell, or the desktop's, at its end."),
+        Option("--notify", "Ring the terminal's bell, or the desktop's, at its end."),
     ] = False,
     interactive: Annotated[
         bool,
-        typer.Option("-i", "--interactive", help="Feed stdin, also to an agent with a prompt."),
+        Option("-i --interactive", "Feed stdin, also to an agent with a prompt."),
     ] = False,
-    tty: Annotated[bool, typer.Option("-t", "--tty", help="Use a terminal.")] = False,
-    no_tty: Annotated[bool, typer.Option("-T", "--no-tty", help="Never use a terminal.")] = False,
-    no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Give it /dev/null.")] = False,
+    tty: Annotated[bool, Option("-t --tty", "Use a terminal.")] = False,
+    no_tty: Annotated[bool, Option("-T --no-tty", "Never use a terminal.")] = False,
+    no_stdin: Annotated[bool, Option("--no-stdin", "Give it /dev/null.")] = False,
     session_dir: Annotated[
-        Path | None, typer.Option("--session-dir", help="Keep the session in this empty directory.")
+        Path | None, Option("--session-dir", "Keep the session in this empty directory.")
     ] = None,
     session_root: Annotated[
         Path | None,
-        typer.Option("--session-root", readable=False, help="Where sessions are listed."),
+        Option("--session-root", "Where sessions are listed."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Use this file in place of the repository's.")
+        Path | None, Option("--config", "Use this file in place of the repository's.")
     ] = None,
     global_config: Annotated[
-        Path | None, typer.Option("--global-config", help="Use this file in place of your own.")
+        Path | None, Option("--global-config", "Use this file in place of your own.")
     ] = None,
     trust_hash: Annotated[
         str | None,
-        typer.Option(
-            "--trust-hash", metavar="HASH", help="Trust the repository's config if it has this."
-        ),
+        Option("--trust-hash", "Trust the repository's config if it has this.", metavar="HASH"),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan as TOML, do nothing.")
-    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", "Print the plan as TOML, do nothing.")] = False,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Keep the output in the logs, print the final record as JSON."),
+        Option("--json", "Keep the output in the logs, print the final record as JSON."),
     ] = False,
     result: Annotated[
         Path | None,
-        typer.Option("--result", help="Write the final record, or the error, to a file."),
+        Option("--result", "Write the final record, or the error, to a file."),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Say each step.")] = False,
+    verbose: Annotated[bool, Option("--verbose", "Say each step.")] = False,
 ) -> int:
     """Run a command or an agent in a container and record it.
 
@@ -227,7 +195,7 @@ def run(  # noqa: PLR0917 - one parameter per option, and typer wants them here
     """
     destination = Result(result)
     with session_.handing_out(destination, as_json=as_json):
-        cwd = here()
+        cwd = here.directory()
         asked = session_.Asked(
             request=Request(
                 words=tuple(words or ()),

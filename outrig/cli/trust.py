@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outrig.cli import output, report
-from outrig.cli.opening import AsJson, Config, GlobalConfig, here
+from outrig.cli import here, output, report
+from outrig.cli.opening import AsJson, Config, GlobalConfig
 from outrig.core.terminal import one_line
 from outrig.errors import ConfigError, UsageError
 
@@ -70,7 +70,11 @@ def _look(config: Path | None, global_config: Path | None) -> tuple[Subject, Seq
 
     home = places.home(os.environ)
     read = layers.read(
-        env=os.environ, cwd=here(), home=home, config_file=config, global_config=global_config
+        env=os.environ,
+        cwd=here.directory(),
+        home=home,
+        config_file=config,
+        global_config=global_config,
     )
     if read.subject is None:
         raise ConfigError("there is no repository config here", hint="outrig config path")

@@ -7,7 +7,6 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
 
 from outrig.cli import report
 from outrig.errors import (
@@ -27,18 +26,17 @@ PASSING = ("run", "attach", "wait", "exec", "shell", "rerun")
 OTHERS = ("ls", "show", "discard", None)
 
 
-def ended(command: str | None, error: BaseException, *argv: str) -> int:
+def ended(command: str | None, error: BaseException) -> int:
     def act() -> None:
         raise error
 
-    return report.guarded(command, list(argv), act)
+    return report.guarded(command, act)
 
 
 @pytest.mark.parametrize(
     ("error", "passing", "other"),
     [
         (UsageError("x"), 125, 2),
-        (typer.BadParameter("x"), 125, 2),
         (OutrigError("x"), 125, 1),
         (ConfigError("x"), 125, 1),
         (EngineError("x"), 125, 1),
@@ -46,7 +44,6 @@ def ended(command: str | None, error: BaseException, *argv: str) -> int:
         (CommandNotExecutableError("x"), 126, 1),
         (CommandNotFoundError("x"), 127, 1),
         (KeyboardInterrupt(), 130, 130),
-        (typer.Abort(), 130, 130),
     ],
 )
 def test_each_failure_has_its_code(error, passing, other):
@@ -56,7 +53,7 @@ def test_each_failure_has_its_code(error, passing, other):
 
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (7, 7), (255, 255), ("x", 0)])
 def test_what_a_command_returns_is_the_code(returned, code):
-    assert report.guarded("run", [], lambda: returned) == code
+    assert report.guarded("run", lambda: returned) == code
 
 
 def test_a_mistake_of_ours_is_not_hidden():
@@ -75,14 +72,6 @@ def test_what_happened_and_what_to_do_next(capfd):
     assert err == "error: it broke\nhint: mend it\nerror: it broke\n"
 
 
-def test_misuse_has_a_hint_at_the_help(capfd):
-    ended("run", typer.BadParameter("no"))
-    ended(None, typer.BadParameter("no"))
-    said = capfd.readouterr().err
-    assert "hint: outrig run --help\n" in said
-    assert "hint: outrig --help\n" in said
-
-
 def test_as_json(capfd):
     error = UsageError("what", hint="so")
     error.as_json = True
@@ -90,19 +79,6 @@ def test_as_json(capfd):
     assert json.loads(capfd.readouterr().err) == {
         "error": {"kind": "usage", "message": "what", "hint": "so"}
     }
-
-
-@pytest.mark.parametrize(
-    ("argv", "asked"),
-    [
-        (["run", "--json", "--bad"], True),
-        (["run", "--bad"], False),
-        (["run", "--bad", "--", "x", "--json"], False),
-    ],
-)
-def test_misuse_as_json_where_it_was_asked_for(capfd, argv, asked):
-    ended("run", typer.BadParameter("no"), *argv)
-    assert capfd.readouterr().err.startswith('{"error"') == asked
 
 
 def test_nothing_said_commands_a_terminal(capfd):
