@@ -130,11 +130,11 @@ def run(  # noqa: PLR0917 - one parameter per option
     ] = None,
     read_only: Annotated[
         bool,
-        typer.Option("--read-only", help="It writes only its workspace, HOME, /tmp and /run."),
+        Option("--read-only", "It writes only its workspace, HOME, /tmp and /run."),
     ] = False,
     cap_add: Annotated[
         list[str] | None,
-        typer.Option("--cap-add", metavar="CAPABILITY", help="Give it a capability of the kernel."),
+        Option("--cap-add", "Give it a capability of the kernel.", metavar="CAPABILITY"),
     ] = None,
     entrypoint: Annotated[
         str | None, Option("--entrypoint", 'Replaces the image\'s own; "" clears it.')
