@@ -1,8 +1,8 @@
 """What makes a session's user at home on any image: a passwd and group entry, and a HOME.
 
 The image's own entries are read without running anything of it, ours is added, and the files are
-bound read-only. HOME is a directory of the session: writable, kept with the record, and gone
-with it.
+bound read-only; a root whom the image knows keeps the image's own files. HOME is a directory of the
+session: writable, kept with the record, and gone with it.
 """
 
 from __future__ import annotations
@@ -56,10 +56,13 @@ def furnish(
         _make_mount_point(home, who.home, Path(mount.target), Path(mount.source))
     _make_mount_point(home, who.home, Path(plan.target), Path(plan.workspace.root))
     hand_over(home, who.uid, who.gid)
+    theirs = Mount(source=str(home), target=who.home, writable=True)
+    if who.uid == 0 and _text(own["/etc/passwd"]) == passwd and _text(own["/etc/group"]) == group:
+        return (theirs,)  # packages that root installs add users of their own
     return (
         Mount(source=str(etc / "passwd"), target="/etc/passwd"),
         Mount(source=str(etc / "group"), target="/etc/group"),
-        Mount(source=str(home), target=who.home, writable=True),
+        theirs,
     )
 
 
