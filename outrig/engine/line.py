@@ -11,6 +11,7 @@ import select
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.frozen import frozen
+from outrig.engine.chunked import whole
 from outrig.engine.endpoint import DOCTOR
 from outrig.engine.failure import refusal
 from outrig.errors import EngineUnreachableError
@@ -174,7 +175,15 @@ class Line:
         return found
 
     def _chunks(self) -> Iterator[bytes]:
-        while size := self._number(self._text().partition(";")[0], 16):
+        while True:
+            data, taken = whole(self._buffer)
+            if taken:
+                del self._buffer[:taken]
+                yield data
+                continue
+            size = self._number(self._text().partition(";")[0], 16)
+            if not size:
+                break
             yield from self._pieces(size)
             if self._text():
                 raise self._malformed("a chunk that is longer than it says")

@@ -18,6 +18,7 @@ import select
 import time
 from typing import TYPE_CHECKING
 
+from outrig.engine.chunked import LONGEST_SIZE, whole
 from outrig.engine.logs import PIECE, Mender, messages_of
 from outrig.errors import EngineError, EngineUnreachableError
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 QUIET_SECONDS = 0.3  # in which an engine under load tells its log what it told the line
 WINDOW = 4 * PIECE  # bytes that are kept of both, to be compared
 READ_BYTES = 256 * 1024
-LONGEST_SIZE = 64  # bytes of a line that says how long a chunk is
 
 
 class Chunks:
@@ -51,6 +51,11 @@ class Chunks:
                 del self._held[: len(piece)]
                 self._left -= len(piece)
                 yield piece
+                continue
+            data, taken = whole(self._held)
+            if taken:
+                del self._held[:taken]
+                yield data
             elif not self._take_size():
                 return
 

@@ -62,8 +62,9 @@ class Blobs:
         if self._importing is None:
             return
         with self._importing as running:
-            if kind is None:
-                running.answer(b"done\n")
+            if kind is None:  # not as input of answer(): one that has died breaks communicate()
+                self._feed(b"done\n")
+                running.answer()
 
     def put(self, path: bytes) -> Entry | Skipped | None:
         """Record what is at a path now; None where nothing is that git could hold."""

@@ -4,11 +4,13 @@ import contextlib
 import dataclasses
 import fcntl
 import os
+import re
 import select
 import signal
 import struct
 import subprocess
 import termios
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +22,6 @@ from tests.cli.conftest import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.conftest import Outrig
 
@@ -63,11 +64,18 @@ def test_pace(outrig, store):
     shown = outrig("replay", session, "--idle-limit", "1ms").ok()
     assert shown.out == "0\n1\n2\n3\n4\n"
     process = outrig.start("replay", session, "--speed", "0.01")
+    until(lambda: catches(process.pid, signal.SIGTERM), "a player that can be ended")
     with pytest.raises(TimeoutError):
         ready(process)
     process.terminate()
     assert process.communicate()[0] == b""
     assert process.returncode == 143
+
+
+def catches(process: int, number: int) -> bool:
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    (caught,) = re.findall(r"^SigCgt:\s+(\w+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def ready(process: subprocess.Popen[bytes]) -> None:

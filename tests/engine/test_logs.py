@@ -95,6 +95,49 @@ def test_frames_may_arrive_in_any_pieces(seed):
     assert [message[31:] for _, message in found] == [b"a\n", FULL, b"", b"b"]
 
 
+LATER = STAMP.replace(b"51.47", b"51.48")  # another hundredth of a second
+
+
+@pytest.mark.parametrize(
+    ("sent", "messages"),
+    [
+        ([(b"a\n", 1), (b"\n", 1), (b"c\n", 1)], [b"a\n\nc\n"]),
+        ([(b"a\n", 1), (b"b\n", 1), (b"e\n", 2), (b"f\n", 2)], [b"a\nb\n", b"e\nf\n"]),
+        ([(b"a\n", 1), (b"b\n", 1), (FULL, 1), (b"c\n", 1)], [b"a\nb\n", FULL, b"c\n"]),
+        ([(b"a\n", 1), (FULL, 1), (b"b\n", 1), (b"c\n", 1)], [b"a\n", FULL, b"b\nc\n"]),
+        ([(b"a\n", 1), (b"b", 1), (b"c" * 2529 + b"\n", 1)], [b"a\n", b"b", b"c" * 2529 + b"\n"]),
+        ([(b"\1\0\0\0\n", 1)] * 3, [b"\1\0\0\0\n" * 3]),
+    ],
+)
+def test_whole_lines_that_came_together_are_one_message(sent, messages):
+    found = list(cut(Framed(), [b"".join(frame(data, stream) for data, stream in sent)]))
+    assert [message[:31] for _, message in found] == [STAMP + b" "] * len(found)
+    assert [message[31:] for _, message in found] == messages
+
+
+def test_lines_of_different_moments_are_not():
+    stamps = [STAMP, STAMP, LATER, LATER]
+    found = list(cut(Framed(), [b"".join(frame(b"y\n", stamp=stamp) for stamp in stamps)]))
+    assert found == [("stdout", stamp + b" y\ny\n") for stamp in stamps[1:3]]
+    shown = b"".join(stamp + b" y\n" for stamp in stamps)
+    found = list(cut(OfTerminal(), [shown]))
+    assert found == [("terminal", stamp + b" y\ny\n") for stamp in stamps[1:3]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_lines_in_any_pieces(seed):
+    draw = random.Random(seed)
+    lines = [
+        (os.urandom(draw.choice((0, 1, 9, 300))), draw.choice((1, 1, 1, 2))) for _ in range(500)
+    ]
+    lines = [(data.replace(b"\n", b"") + b"\n", stream) for data, stream in lines]
+    sent = b"".join(frame(data, stream) for data, stream in lines)
+    found = list(cut(Framed(), pieces(sent, seed)))
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        said = b"".join(message[31:] for stream, message in found if stream == name)
+        assert said == b"".join(data for data, stream in lines if stream == number)
+
+
 def test_what_is_no_frame_is_refused():
     with pytest.raises(EngineUnreachableError, match="none"):
         list(cut(Framed(), [b"\1\0\0\0\xff\xff\xff\xff"]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +23,7 @@ from tests.runner.works import SIGNATURE, Worked, bound, copied, own_tree
 from tests.workspace.repositories import Tree, everything, made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from outrig.runner.accept import Accepted
@@ -34,8 +35,20 @@ def store(tmp_path: Path) -> SessionStore:
 
 
 @pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """A directory that others can enter: pytest's own one is root's, and any pytest closes it."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture
 def user(tmp_path: Path) -> Tree:
-    tree = made(tmp_path / "repo")
+    return users(tmp_path)
+
+
+def users(top: Path) -> Tree:
+    tree = made(top / "repo")
     tree.write(_gitignore="*.log\n", keep="k", change="1", gone="1", sub__x="1")
     tree.commit("base")
     return tree
@@ -466,8 +479,9 @@ def test_a_record_of_another_tool_is_left_alone(store: SessionStore, user: Tree)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work in another's repository")
 @pytest.mark.parametrize("make", [own_tree, bound])
 def test_what_root_makes_is_the_owners(
-    store: SessionStore, user: Tree, make: Callable[..., Worked]
+    everybodys: Path, store: SessionStore, make: Callable[..., Worked]
 ) -> None:
+    user = users(everybodys)
     worked = make(store, user)
     worked.commit("agent", change="2", deep__new="n")
     worked.tree.write(late="l")
@@ -475,8 +489,6 @@ def test_what_root_makes_is_the_owners(
     (user.git_dir / "index").touch()
     for path in (user.path, *user.path.rglob("*")):
         os.lchown(path, 1000, 1000)
-    for above in user.path.parents[:3]:
-        above.chmod(above.stat().st_mode | 0o011)
     accept(worked)
     assert [path for path in user.path.rglob("*") if path.lstat().st_uid != 1000] == []
     assert (user.git_dir / "index").stat().st_mode & 0o777 == 0o644
