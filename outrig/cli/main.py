@@ -91,6 +91,13 @@ DOORS = (
         "Approve what this repository's config asks for.",
     ),
     Door(
+        "secrets",
+        "outrig.cli.secrets",
+        "app",
+        "List the secrets that sessions get, and check whether they can be had.",
+        group=True,
+    ),
+    Door(
         "doctor",
         "outrig.cli.doctor",
         "doctor",

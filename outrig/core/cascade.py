@@ -18,7 +18,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from outrig.core import keys, layer, repository, trust, value
+from outrig.core import keys, layer, repository, secrets, trust, value
 from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.config import Config, ImageConfig
 from outrig.core.frozen import frozen, given, replace
@@ -40,7 +40,11 @@ BUILTIN_IMAGES: Mapping[str, ImageConfig] = {
     name: ImageConfig()
     for name in (HOST_IMAGE, "base", "claude", "codex", "gemini", "opencode", "aider", "mini")
 }
-BUILTIN: Mapping[str, Mapping[str, Any]] = {"images": BUILTIN_IMAGES, "agents": BUILTIN_AGENTS}
+BUILTIN: Mapping[str, Mapping[str, Any]] = {
+    "images": BUILTIN_IMAGES,
+    "agents": BUILTIN_AGENTS,
+    "secrets": {},
+}
 
 _USUAL_GLOBAL_FILE = "~/.config/outrig/config.toml"
 
@@ -211,7 +215,7 @@ def _check_entries(one: Layer, findings: Findings) -> None:
         if not isinstance(entry, dict):
             continue
         place = layer.place(one, (table, name))
-        wrong = _image_error(name, entry) if table == "images" else _agent_error(name, entry)
+        wrong = _ENTRY_ERRORS[table](name, entry)
         if wrong:
             findings.error(one, place, f"{keys.dotted((table, name))}: {wrong}")
 
@@ -231,6 +235,19 @@ def _agent_error(name: str, entry: Mapping[str, Any]) -> str | None:
     if name in BUILTIN_AGENTS or entry.get("command") or entry.get("interactive"):
         return None
     return "expected a command (argv of a run with a prompt) or interactive (argv without one)"
+
+
+def _secret_error(_name: str, entry: Mapping[str, Any]) -> str | None:
+    if "from" not in entry:
+        return "expected from, which says where the value is: env:NAME, file:PATH, command:ARGV"
+    return secrets.contradiction(entry)
+
+
+_ENTRY_ERRORS: Mapping[str, Callable[[str, Mapping[str, Any]], str | None]] = {
+    "images": _image_error,
+    "agents": _agent_error,
+    "secrets": _secret_error,
+}
 
 
 def _doubts(config: Config, chosen: Mapping[Path, Setting]) -> Iterator[str]:

@@ -332,6 +332,95 @@ class NetworkConfig:
 
 
 @frozen
+class SecretConfig:
+    from_: str | None = key(
+        doc="where the value is: env:NAME, file:PATH, command:ARGV or keyring:SERVICE/USER",
+        kind="source",
+        trust="trusted",
+        example='"env:ANTHROPIC_API_KEY"',
+        expects="env:NAME, file:PATH, command:ARGV or keyring:SERVICE/USER, never the value itself",
+    )
+    as_: str | None = key(
+        doc="how a session gets it: the broker adds it on the way out; a file; a variable",
+        kind="choice",
+        choices=("broker", "file", "env"),
+        trust="trusted",
+        example='"broker"',
+        default_words="broker where api, upstream or hosts say where to, else file",
+    )
+    agents: tuple[str, ...] = key(
+        (),
+        doc="only for sessions of these agents",
+        kind="strings",
+        trust="trusted",
+        example='["claude"]',
+        default_words="every session",
+    )
+    variable: str | None = key(
+        doc="the variable that holds it (env), its path as VARIABLE_FILE (file), or a placeholder",
+        kind="string",
+        trust="trusted",
+        example='"ANTHROPIC_API_KEY"',
+        default_words="that of the api, else the name in capitals",
+        pattern=VARIABLE_NAME,
+        expects="a variable's name: letters, digits and _",
+    )
+    api: str | None = key(
+        doc="broker: what is asked, for upstream, header, paths and variables",
+        kind="choice",
+        choices=("anthropic", "openai", "gemini"),
+        trust="trusted",
+        example='"anthropic"',
+    )
+    upstream: str | None = key(
+        doc="broker: the one place that the key goes to",
+        kind="string",
+        trust="trusted",
+        example='"https://api.example.org"',
+        default_words="that of the api, else the first of hosts",
+        pattern=r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?",
+        expects="https://HOST[:PORT][/PATH]",
+    )
+    hosts: tuple[str, ...] = key(
+        (),
+        doc="broker: the hosts that the key may go to; upstream must be one of them",
+        kind="strings",
+        trust="trusted",
+        example='["api.example.org"]',
+        default_words="that of upstream",
+        pattern=r"[A-Za-z0-9.-]+",
+        expects="an array of host names",
+    )
+    header: str | None = key(
+        doc="broker: the header that carries it; {} is replaced",
+        kind="string",
+        trust="trusted",
+        example='"Authorization: Bearer {}"',
+        default_words="that of the api, else Authorization: Bearer {}",
+        pattern=r"[A-Za-z0-9-]+: ([A-Za-z][A-Za-z0-9-]{0,15} )?\{\}",
+        expects='"NAME: {}" or "NAME: WORD {}", never the value itself',
+    )
+    methods: tuple[str, ...] = key(
+        ("GET", "POST"),
+        doc="broker: what may be done",
+        kind="strings",
+        trust="trusted",
+        pattern="[A-Z]{3,16}",
+        expects="an array of methods in capitals",
+    )
+    paths: tuple[str, ...] = key(
+        (),
+        doc="broker: what the path of a request must begin with",
+        kind="strings",
+        trust="trusted",
+        example='["/v1/"]',
+        default_words="those of the api, else /",
+        pattern=r"/[!-~]*",
+        expects="an array of paths from /",
+    )
+
+
+@frozen
 class GitConfig:
     author: str | None = key(
         doc="who commits what a session left uncommitted, merges and squashes",
@@ -466,6 +555,12 @@ class Config:
     network: NetworkConfig = section(NetworkConfig, doc="what the session may reach")
     security: SecurityConfig = section(
         SecurityConfig, doc="what the session may do to the machine below it"
+    )
+    secrets: Mapping[str, SecretConfig] = named(
+        SecretConfig,
+        doc="keys and passwords that sessions may use",
+        pattern="[A-Za-z0-9][A-Za-z0-9_-]{0,62}",  # a file's name, and a part of a URL's path
+        expects="a secret's name: letters, digits, _ - and a letter or digit first",
     )
     git: GitConfig = section(GitConfig, doc="who commits when a session's work is taken over")
     hooks: HooksConfig = section(

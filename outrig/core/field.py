@@ -27,6 +27,7 @@ Kind = Literal[
     "argv",  # array of text: a command line, never a shell string
     "table",  # NAME = "text"
     "argument-table",  # build arguments: NAME = "text" or "${VAR}"
+    "source",  # where a secret is: "env:X", "file:P", ...; "file:" as a path
     "environment",  # NAME = "text" or "${VAR}", resolved when used
 ]
 

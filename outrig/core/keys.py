@@ -47,9 +47,12 @@ class Field(NamedTuple):
 
 @cache
 def fields(section: Any) -> Mapping[str, Field]:
-    """The keys of a section's class by their kebab-case names, in their order."""
+    """The keys of a section's class by their kebab-case names, in their order.
+
+    What is a word of Python has a _ behind it there: `from_` is the key `from`.
+    """
     return {
-        name.replace("_", "-"): Field(
+        name.rstrip("_").replace("_", "-"): Field(
             attribute=name,
             default=found.make(),
             shape=found.metadata.get("shape", ""),

@@ -2,7 +2,8 @@
 
 Reading a layer finds every problem in it: unknown keys (a warning, but an error where a typing
 error would loosen what the user believes to be tight), wrong types and values. A wrong value is
-quoted only where it cannot be a secret: never from a variable, never from an environment table.
+quoted only where it cannot be a secret: never from a variable, from an environment table or from
+[secrets].
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def read(layer: Layer, *, home: str, findings: Findings) -> dict[Path, Setting]:
                 field, given, base=layer.base, home=home, spoken=layer.source.is_spoken
             )
         except value.UnexpectedError as error:
-            quoted = "" if _is_private(layer, field) else f", found {value.shown(given)}"
+            quoted = "" if _is_private(layer, field, path) else f", found {value.shown(given)}"
             findings.error(layer, where, f"{keys.dotted(path)}: expected {error}{quoted}")
         else:
             found[path] = Setting(field, got, layer, where)
@@ -139,8 +140,8 @@ def place(layer: Layer, path: Path) -> str:
     return layer.file or layer.source.name.lower()
 
 
-def _is_private(layer: Layer, field: Field) -> bool:
-    return layer.source is Source.ENVIRONMENT or field.is_table
+def _is_private(layer: Layer, field: Field, path: Path) -> bool:
+    return layer.source is Source.ENVIRONMENT or field.is_table or path[0] == "secrets"
 
 
 class _Walk:
@@ -199,7 +200,11 @@ class _Walk:
 
     def wrong(self, path: Path, expected: str, field: Field | None, given: Any) -> None:
         quoted = ""
-        if field and not _is_private(self.layer, field) and not isinstance(given, dict | list):
+        if (
+            field
+            and not _is_private(self.layer, field, path)
+            and not isinstance(given, dict | list)
+        ):
             quoted = f", found {value.shown(given)}"
         text = f"{keys.dotted(path)}: expected {expected}{quoted}"
         self.findings.error(self.layer, place(self.layer, path), text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from outrig.core import keys
 from outrig.core.config import Config
 from outrig.core.field import TRUST_WORDS
-from outrig.core.value import written
+from outrig.core.value import SOURCES, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,7 @@ def _kind(field: Field) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]] = {
         "string": {**text, **pattern},
         "path": text,
+        "source": {**text, "pattern": rf"^(?:{'|'.join(SOURCES)}):.*\S"},
         "choice": {"enum": list(about.get("choices", ()))},
         "size": {"anyOf": [{"type": "integer", **least}, {"type": "string", "pattern": _SIZE}]},
         "duration": {
@@ -91,7 +92,7 @@ def _kind(field: Field) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- config.example.toml
 
-EXAMPLE_ENTRIES = {"images": "base", "agents": "claude"}
+EXAMPLE_ENTRIES = {"images": "base", "agents": "claude", "secrets": "anthropic"}
 _HEAD = """\
 # All settings of outrig. Made from the code by `outrig config example`.
 #
@@ -101,8 +102,8 @@ _HEAD = """\
 #   <repo>/.agents/outrig/config.toml      nearest to the working directory
 #   <repo>/.agents/outrig/config.local.toml
 #
-# An entry of [images.NAME] and [agents.NAME] in a file replaces that of the files before it,
-# and is laid over the built-in one; [[workspace.mounts]] of all files add up.
+# An entry of [images.NAME], [agents.NAME] or [secrets.NAME] in a file replaces that of the files
+# before it, and is laid over the built-in one; [[workspace.mounts]] of all files add up.
 # Relative paths are relative to the file's directory; in a repo, to its root. ~ is the home.
 #
 # A repo's config could have been written by an agent. Who may set a key stands before the |:

@@ -17,6 +17,8 @@ from outrig.core.reference import reference
 if TYPE_CHECKING:
     from outrig.core.keys import Field
 
+SOURCES = ("env", "file", "command", "keyring")  # of secrets
+
 _LONGEST_SHOWN = 60
 _LARGEST = 2**63 - 1  # what the engine's API and TOML can carry
 _PLAIN = {
@@ -70,6 +72,8 @@ def read(field: Field, value: Any, *, base: str, home: str, spoken: bool) -> Any
             got = tuple(path(item, base=base, home=home) for item in _strings(field, value))
         case "string" | "choice":
             got = _text(field, value)
+        case "source":
+            got = _source(field, _text(field, value), base=base, home=home)
         case _:
             got = _entry(value)
     return got
@@ -121,6 +125,14 @@ def _text(field: Field, value: Any) -> str:
     if pattern and not re.fullmatch(pattern, value, re.ASCII):
         raise UnexpectedError(expected(field))
     return str(value)
+
+
+def _source(field: Field, text: str, *, base: str, home: str) -> str:
+    """Where a secret is; its value in this place is as wrong as any other text."""
+    kind, colon, rest = text.partition(":")
+    if not colon or not rest.strip() or kind not in SOURCES:
+        raise UnexpectedError(expected(field))
+    return f"file:{path(rest, base=base, home=home)}" if kind == "file" else text
 
 
 def _entry(value: Any) -> str:

@@ -323,7 +323,10 @@ def test_an_odd_key_is_a_warning_with_its_line(text, line, warning):
             "[security]\nreadonly = true",
             "2: unknown key security.readonly; did you mean security.read-only?",
         ),
-        ("[secrets.x]\nfrom = 's3cr3t'", "1: unknown key secrets; did you mean security?"),
+        (
+            "[secrets.x]\nfrom = 'env:A'\nform = 's3cr3t'",
+            "3: unknown key secrets.x.form; did you mean secrets.x.from?",
+        ),
     ],
 )
 def test_an_unknown_key_where_tightness_matters_is_an_error(text, error):

@@ -9,7 +9,7 @@ import pytest
 from outrig.core import keys
 from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.cascade import resolve
-from outrig.core.config import AgentConfig, Config, ImageConfig, MountConfig
+from outrig.core.config import AgentConfig, Config, ImageConfig, MountConfig, SecretConfig
 from outrig.core.field import TRUST_WORDS
 from outrig.core.frozen import as_dict
 from outrig.core.layer import Layer, Source, flag_layer
@@ -61,7 +61,7 @@ def refused(repo, trusted="", source=Source.REPO):
 
 
 def test_every_key_says_who_may_set_it():
-    for section in (Config, ImageConfig, AgentConfig, MountConfig):
+    for section in (Config, ImageConfig, AgentConfig, MountConfig, SecretConfig):
         for name, field in keys.fields(section).items():
             assert field.shape or field.about["trust"] in TRUST_WORDS, name
     for _, field in keys.every():

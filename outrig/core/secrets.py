@@ -1,0 +1,168 @@
+"""Secrets: which ones a session gets, how, and where a key may be sent. Never a value.
+
+| as     | what is in the session                                     | who could read it there    |
+|--------|------------------------------------------------------------|----------------------------|
+| broker | a placeholder in VARIABLE, and the broker's URL            | nobody: it is not there    |
+| file   | /run/outrig/secrets/NAME, its path in VARIABLE_FILE        | the session's user         |
+| env    | VARIABLE, in the process tree of the command               | the session's user         |
+
+Where `as` is not said, a secret that knows where it may be sent goes by the broker, every other
+one as a file. A broker stands in the gateway, so a session without one gets no such secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from outrig.core.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from outrig.core.config import SecretConfig
+
+Way = Literal["broker", "file", "env"]
+
+INSIDE = "/run/outrig/secrets"
+_BROKERED = ("api", "upstream", "hosts")
+
+
+@frozen
+class Api:
+    """A kind of model API: what is to be known of it, so that its key alone is enough.
+
+    `urls` are the variables in which its clients look for another host, with what stands behind
+    that host in each.
+    """
+
+    upstream: str
+    header: str
+    paths: tuple[str, ...]
+    variable: str
+    urls: Mapping[str, str]
+
+
+APIS: Mapping[str, Api] = {
+    "anthropic": Api(
+        upstream="https://api.anthropic.com",
+        header="x-api-key: {}",
+        paths=("/v1/",),
+        variable="ANTHROPIC_API_KEY",
+        urls={"ANTHROPIC_BASE_URL": "", "ANTHROPIC_API_BASE": ""},
+    ),
+    "openai": Api(
+        upstream="https://api.openai.com",
+        header="authorization: Bearer {}",
+        paths=("/v1/",),
+        variable="OPENAI_API_KEY",
+        urls={"OPENAI_BASE_URL": "/v1", "OPENAI_API_BASE": "/v1"},
+    ),
+    "gemini": Api(
+        upstream="https://generativelanguage.googleapis.com",
+        header="x-goog-api-key: {}",
+        paths=("/v1/", "/v1beta/", "/v1alpha/"),
+        variable="GEMINI_API_KEY",
+        urls={"GOOGLE_GEMINI_BASE_URL": ""},
+    ),
+}
+
+
+@frozen
+class Route:
+    """Where the broker sends what it is asked for, and with which header; `{}` is the value."""
+
+    upstream: str  # https://HOST[:PORT][/PATH], without a / at its end
+    header: str
+    methods: tuple[str, ...]
+    paths: tuple[str, ...]
+    urls: Mapping[str, str]
+
+
+@frozen
+class Secret:
+    name: str
+    source: str  # "env:X", "file:/P", "command:...", "keyring:..."
+    way: Way
+    variable: str
+    route: Route | None = None  # of the broker
+
+    @property
+    def inside(self) -> str:
+        """Where its file is in the session."""
+        return f"{INSIDE}/{self.name}"
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for a key that its user never sees: clients want some text."""
+        return f"sk-outrig-placeholder-for-{self.name}"
+
+
+def contradiction(entry: Mapping[str, Any]) -> str | None:
+    """What makes no sense in an entry as it was written, or None."""
+    way = entry.get("as")
+    known = any(name in entry for name in _BROKERED)
+    if way == "broker" and not known:
+        return "expected api, upstream or hosts: where the broker sends it"
+    if way in ("file", "env") and known:
+        return f'api, upstream and hosts are the broker\'s, and this one says as = "{way}"'
+    hosts, upstream = entry.get("hosts"), entry.get("upstream")
+    if isinstance(hosts, list) and isinstance(upstream, str) and _host(upstream) not in hosts:
+        return "expected the host of upstream to be one of hosts"
+    return None
+
+
+def secret(name: str, entry: SecretConfig) -> Secret:
+    """One entry of [secrets], its defaults filled in."""
+    api = APIS[entry.api] if entry.api else None
+    known = bool(entry.api or entry.upstream or entry.hosts)
+    way: Way = _WAYS[entry.as_] if entry.as_ else "broker" if known else "file"
+    usual = api.variable if api else name.upper().replace("-", "_")
+    return Secret(
+        name=name,
+        source=entry.from_ or "",
+        way=way,
+        variable=entry.variable or usual,
+        route=_route(entry, api) if way == "broker" else None,
+    )
+
+
+_WAYS: Mapping[str, Way] = {"broker": "broker", "file": "file", "env": "env"}
+
+
+def _route(entry: SecretConfig, api: Api | None) -> Route:
+    usual = api.upstream if api else f"https://{entry.hosts[0]}" if entry.hosts else ""
+    if api and entry.hosts and not entry.upstream and _host(usual) not in entry.hosts:
+        usual = f"https://{entry.hosts[0]}"
+    return Route(
+        upstream=(entry.upstream or usual).rstrip("/"),
+        header=entry.header or (api.header if api else "authorization: Bearer {}"),
+        methods=entry.methods,
+        paths=entry.paths or (api.paths if api else ("/",)),
+        urls=api.urls if api else {},
+    )
+
+
+def given(entries: Mapping[str, SecretConfig], agent: str | None) -> tuple[Secret, ...]:
+    """Those of a session of this agent, or of a plain command."""
+    return tuple(
+        secret(name, entry)
+        for name, entry in sorted(entries.items())
+        if not entry.agents or agent in entry.agents
+    )
+
+
+def variables(secret: Secret, broker: str) -> dict[str, str]:
+    """What a session's environment says of a secret; `broker` is the URL of its route."""
+    if secret.way == "file":
+        return {f"{secret.variable}_FILE": secret.inside}
+    if secret.route is None:
+        return {}
+    urls = secret.route.urls or {f"{secret.variable.removesuffix('_KEY')}_BASE_URL": ""}
+    return {
+        secret.variable: secret.placeholder,
+        **{name: broker + behind for name, behind in urls.items()},
+    }
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].partition(":")[0]
