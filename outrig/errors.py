@@ -96,6 +96,10 @@ class NetworkError(OutrigError):
     reason: str | None = "network-failed"
 
 
+class AddressesTakenError(NetworkError):
+    """Another network of the engine has these addresses."""
+
+
 class EngineUnreachableError(OutrigError):
     """No container engine answers."""
 

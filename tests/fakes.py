@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Ref, Seen, Volume
+from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Network, Ref, Seen, Volume
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
@@ -184,6 +184,9 @@ class FakeEngine:
         self.removed: list[str] = []
         self.made_volumes: dict[str, Mapping[str, str]] = {}
         self.refuses_volumes: OutrigError | None = None
+        self.made_networks: dict[str, Mapping[str, str]] = {}
+        self.refuses_networks: list[OutrigError] = []
+        self.joined: list[tuple[str, str, str]] = []
         self.exec_script = Script()
         self.executed: list[tuple[FakeExecution, Mapping[str, str]]] = []
         self.built: list[tuple[str, Mapping[str, str]]] = []
@@ -334,6 +337,27 @@ class FakeEngine:
             Volume(name=name, session=labels[LABEL_SESSION])
             for name, labels in mine
             if labels[LABEL_ROOT] == root
+        ]
+
+    # ------------------------------------------------------------------ networks
+    def make_network(self, name: str, addresses: str, labels: Mapping[str, str]) -> str:
+        if self.refuses_networks:
+            raise self.refuses_networks.pop(0)
+        made = f"network-{len(self.made_networks)}-{addresses}"
+        self.made_networks[made] = {"name": name, **labels}
+        return made
+
+    def join_network(self, network_: str, ref: Ref, address: str) -> None:
+        self.joined.append((network_, ref.id, address))
+
+    def remove_network(self, network_: str) -> None:
+        self.made_networks.pop(network_, None)
+
+    def networks(self, root: str) -> Sequence[Network]:
+        return [
+            Network(id=made, name=said["name"], session=said[LABEL_SESSION])
+            for made, said in self.made_networks.items()
+            if said[LABEL_ROOT] == root
         ]
 
     # ------------------------------------------------------------------ images

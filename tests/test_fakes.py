@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.core.engine import Container
+from outrig.core.engine import UNLINKED, Container
 from outrig.errors import ContainerGoneError, EngineUnreachableError
 from tests.fakes import FakeEngine, Script, exited
 
@@ -23,7 +23,7 @@ CONTAINER = Container(
     user="1:1",
     working_dir="/",
     mounts=(),
-    network="none",
+    network=UNLINKED,
     memory=1,
     cpus=None,
     pids=1,

@@ -126,7 +126,12 @@ def run(  # noqa: PLR0917 - one parameter per option
     ] = None,
     network: Annotated[
         str | None,
-        Option("--network", "What it may reach.", metavar="none|open", complete=complete_network),
+        Option(
+            "--network",
+            "What it may reach.",
+            metavar="none|filter|audit|open|bridge",
+            complete=complete_network,
+        ),
     ] = None,
     read_only: Annotated[
         bool,
@@ -135,6 +140,14 @@ def run(  # noqa: PLR0917 - one parameter per option
     cap_add: Annotated[
         list[str] | None,
         Option("--cap-add", "Give it a capability of the kernel.", metavar="CAPABILITY"),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        Option("--allow", "Let it reach this: a host, *.suffix, CIDR.", metavar="HOST[:PORT]"),
+    ] = None,
+    deny: Annotated[
+        list[str] | None,
+        Option("--deny", "Never let it reach this.", metavar="HOST[:PORT]"),
     ] = None,
     entrypoint: Annotated[
         str | None, Option("--entrypoint", 'Replaces the image\'s own; "" clears it.')
@@ -221,6 +234,8 @@ def run(  # noqa: PLR0917 - one parameter per option
                 notify=notify,
                 start=start,
                 with_changes=with_changes,
+                allow=tuple(allow or ()),
+                deny=tuple(deny or ()),
             ),
             env=tuple(env or ()),
             sources=Sources(

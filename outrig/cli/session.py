@@ -131,7 +131,7 @@ def _told_detached(asked: Asked, session: Session) -> int:
 def _session(asked: Asked) -> Session:
     """From an order to the final record."""
     order = _order(asked)
-    for notice in order.plan.notices:
+    for notice in order.plan.spoken:
         report.notice(notice)
     store = SessionStore(session_root(order), heard=_heard(order))
     engine = connect(

@@ -30,8 +30,12 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import TYPE_CHECKING
 
 from outrig.errors import NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -119,6 +123,11 @@ def _literal(text: str) -> Address | None:
         return ip_address(text)
     except (ValueError, AddressValueError):
         return None
+
+
+def ranges() -> Iterator[Network]:
+    """Every special range. What carries an IPv4 address within is not among them."""
+    return (network for _, network in _networks())
 
 
 @cache

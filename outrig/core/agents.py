@@ -4,6 +4,7 @@ Each runs without questions: inside a session the container is the sandbox, so a
 for permission and its own inner sandbox (which cannot work there) are switched off. No entry names
 a model: a name written here would be stale within a year, and every program but mini has a default
 of its own; variables such as AIDER_MODEL are passed in, and words after `--agent` are appended.
+Each reaches the hosts of its models and this machine's package registries, and nothing else.
 Entries of the configuration, `[agents.NAME]`, are merged over these key by key.
 """
 
@@ -12,11 +13,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from outrig.core.config import AgentConfig
+from outrig.core.network import REGISTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PROMPT = "{prompt}"
+# Of the programs that work with whichever key is set.
+MODEL_HOSTS = (
+    "api.anthropic.com:443",
+    "api.openai.com:443",
+    "generativelanguage.googleapis.com:443",
+    "openrouter.ai:443",
+)
 
 # The full-screen interface asks for a theme, for trust in the directory, and whether the user
 # really means it; `-p` asks nothing.
@@ -38,6 +47,8 @@ CLAUDE = AgentConfig(
         "IS_SANDBOX": "1",  # as uid 0 --dangerously-skip-permissions is refused without it
     },
     env_any_of=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+    network="filter",
+    hosts=("api.anthropic.com:443", REGISTRIES),
     env_optional=(
         "ANTHROPIC_BASE_URL",
         "ANTHROPIC_CUSTOM_HEADERS",
@@ -70,6 +81,8 @@ CODEX = AgentConfig(
     ),
     interactive=("codex", "--dangerously-bypass-approvals-and-sandbox"),
     env_any_of=("OPENAI_API_KEY",),
+    network="filter",
+    hosts=("api.openai.com:443", REGISTRIES),
     home={
         ".codex/config.toml": """\
 model_provider = "openai-key"
@@ -94,6 +107,8 @@ GEMINI = AgentConfig(
     interactive=("gemini", "--yolo"),
     env={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
     env_any_of=("GEMINI_API_KEY",),
+    network="filter",
+    hosts=("generativelanguage.googleapis.com:443", REGISTRIES),
     env_optional=("GEMINI_MODEL", "GOOGLE_GEMINI_BASE_URL"),
     home={
         # Without a choice it ends at once: "Invalid auth method selected", exit 41.
@@ -118,6 +133,8 @@ OPENCODE = AgentConfig(
         "OPENCODE_CONFIG_CONTENT",
     ),
     env_optional=("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"),
+    network="filter",
+    hosts=(*MODEL_HOSTS, "opencode.ai:443", REGISTRIES),
 )
 
 # Its models come through litellm, which takes the names of keys and hosts from the provider's name.
@@ -154,6 +171,8 @@ AIDER = AgentConfig(
     ),
     env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     env_any_of=LITELLM_KEYS,
+    network="filter",
+    hosts=(*MODEL_HOSTS, "api.deepseek.com:443", REGISTRIES),
     env_optional=(*LITELLM_HOSTS, "AIDER_MODEL", "AIDER_WEAK_MODEL", "AIDER_EDITOR_MODEL"),
 )
 
@@ -168,6 +187,8 @@ MINI = AgentConfig(
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     },
     env_any_of=LITELLM_KEYS,
+    network="filter",
+    hosts=(*MODEL_HOSTS, "api.deepseek.com:443", REGISTRIES),
     env_optional=(*LITELLM_HOSTS, "MSWEA_MODEL_NAME"),
 )
 

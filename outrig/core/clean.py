@@ -10,7 +10,7 @@
 | a container whose session has no entry in the root        | yes, running or not               |
 | a container of a session that has ended                   | yes                               |
 | a container of an unfinished or unreadable session        | no                                |
-| a volume, as a container                                  | yes, or no                        |
+| a volume or network, as a container                       | yes, or no                        |
 | a helper of a command that may still be at work           | after ten minutes                 |
 | an image `outrig/...` that the configuration no longer    | with --images                     |
 | makes and no session was run on                           |                                   |
@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from outrig.core.frozen import frozen
 
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
-    from outrig.core.engine import Seen, Volume
+    from outrig.core.engine import Network, Seen, Volume
     from outrig.core.session import Session
     from outrig.core.stock import Stocked
+
+Thing = TypeVar("Thing", "Network", "Volume")
 
 USUAL_AGE = timedelta(days=30)
 HELPER_AGE = timedelta(minutes=10)
@@ -64,9 +66,9 @@ def strays(seen: Iterable[Seen], state: Callable[[str], str], *, now: datetime) 
     return [one for one in seen if _is_stray(one, state, now)]
 
 
-def stray_volumes(volumes: Iterable[Volume], state: Callable[[str], str]) -> list[Volume]:
-    """Volumes that no session needs any more."""
-    return [one for one in volumes if one.session and state(one.session) in ("gone", "ended")]
+def unneeded(things: Iterable[Thing], state: Callable[[str], str]) -> list[Thing]:
+    """Volumes or networks that no session needs any more."""
+    return [one for one in things if one.session and state(one.session) in ("gone", "ended")]
 
 
 def unused(stocked: Iterable[Stocked], used: Collection[str]) -> Sequence[str]:

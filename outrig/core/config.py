@@ -15,6 +15,9 @@ from outrig.core.workspace import GITS, MODES, PROTECTED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The tightest first; core/network.py says what they mean.
+NETWORKS = ("none", "filter", "audit", "open", "bridge")
+
 
 @frozen
 class ImageConfig:
@@ -100,11 +103,18 @@ class AgentConfig:
         expects="a path below HOME, without . or ..",
     )
     network: str | None = key(
-        doc="network mode for this agent",
+        doc="network mode for this agent, where no flag says another",
         kind="choice",
-        choices=("none", "open"),
+        choices=NETWORKS,
         trust="narrower",
         example='"none"',
+    )
+    hosts: tuple[str, ...] = key(
+        (),
+        doc="network rules for what it cannot work without, allowed in mode filter",
+        kind="strings",
+        trust="trusted",
+        example='["model.example.org:443"]',
     )
 
 
@@ -323,11 +333,34 @@ class SecurityConfig:
 class NetworkConfig:
     mode: str = key(
         "open",
-        doc="none: loopback only; open: the engine's default bridge",
+        doc="what a session reaches; built-in agents have filter unless a flag says another",
         kind="choice",
-        choices=("none", "open"),
+        choices=NETWORKS,
         trust="narrower",
         flag="--network",
+    )
+    allow: tuple[str, ...] = key(
+        (),
+        doc="rules: HOST[:PORT], *.SUFFIX[:PORT], address, CIDR; @registries: of pip, npm, apt ...",
+        kind="strings",
+        trust="trusted",
+        example='["git.example.org:443", "@registries"]',
+        flag="--allow",
+    )
+    deny: tuple[str, ...] = key(
+        (),
+        doc="rules that win over those of allow",
+        kind="strings",
+        trust="adds",
+        example='["*.tracker.example"]',
+        flag="--deny",
+    )
+    egress: str | None = key(
+        doc="the engine's network by which filter, audit and open lead out",
+        kind="string",
+        trust="global",
+        example='"corporate"',
+        default_words="its default bridge",
     )
 
 

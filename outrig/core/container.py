@@ -8,7 +8,7 @@ from outrig.core.engine import Container
 from outrig.core.naming import container_name, labels
 
 if TYPE_CHECKING:
-    from outrig.core.engine import Image, Mount
+    from outrig.core.engine import Image, Link, Mount
     from outrig.core.plan import RunPlan
     from outrig.core.session import Session
 
@@ -23,6 +23,7 @@ def container_for(
     user: str,
     machine_memory: int,
     keep_host_userns: bool,
+    link: Link,
     seccomp: str | None = None,
 ) -> Container:
     """`mounts` are all of them, resolved; `machine_memory` is in bytes.
@@ -40,7 +41,7 @@ def container_for(
         user=user,
         working_dir=plan.working_dir,
         mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
-        network=plan.network,
+        network=link,
         memory=memory_limit(plan, machine_memory),
         cpus=plan.cpus,
         pids=plan.pids,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from outrig.core.frozen import frozen
+from outrig.core.frozen import frozen, given
 from outrig.core.security import Security
 
 if TYPE_CHECKING:
@@ -99,6 +99,37 @@ class Volume:
 
 
 @frozen
+class Network:
+    """A labelled network on the engine."""
+
+    id: str
+    name: str
+    session: str
+
+
+@frozen
+class Link:
+    """How a container meets the network.
+
+    | kind   | what it has                                                        |
+    |--------|--------------------------------------------------------------------|
+    | none   | loopback                                                           |
+    | bridge | the network `to` of the engine, or its default one                 |
+    | inner  | the session's own network `to`, at `address`; names from `resolver` |
+    | joined | the network of the container `to`, which must run by the start     |
+    """
+
+    kind: Literal["none", "bridge", "inner", "joined"]
+    to: str = ""
+    address: str = ""
+    resolver: str = ""
+
+
+UNLINKED = Link(kind="none")
+BRIDGED = Link(kind="bridge")
+
+
+@frozen
 class Container:
     """Everything an engine needs to make one container, but the values of its environment."""
 
@@ -110,7 +141,7 @@ class Container:
     user: str  # "UID:GID"
     working_dir: str
     mounts: tuple[Mount, ...]
-    network: Literal["none", "open"]
+    network: Link
     memory: int | None  # bytes, swap included
     cpus: float | None
     pids: int
@@ -121,6 +152,8 @@ class Container:
     security: Security = Security()
     seccomp: str | None = None  # the profile's text; None: the engine's own
     keep_host_userns: bool = False  # on an engine with userns-remap the workspace needs it
+    sysctls: Mapping[str, str] = given(factory=dict)
+    init: bool = True
 
 
 @frozen

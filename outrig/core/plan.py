@@ -51,6 +51,8 @@ class Request:
     notify: bool = False  # say on the user's desktop or terminal that it has ended
     start: str | None = None  # --from REF
     with_changes: bool = False
+    allow: tuple[str, ...] = ()  # network rules, beside those of the configuration
+    deny: tuple[str, ...] = ()
 
 
 @frozen
@@ -115,7 +117,7 @@ class RunPlan:
     home: Mapping[str, str]  # files laid into HOME
     user: str
     caller: identity.Person
-    network: network.Mode
+    network: network.NetworkPlan
     memory: int | None
     memory_at_most_usual: bool  # a repository said so, and 80 % of the machine is still a bound
     cpus: float | None
@@ -136,6 +138,12 @@ class RunPlan:
     host_paths: tuple[str, ...]
     notices: tuple[str, ...]
     origins: Mapping[str, str]
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """What the user is told beforehand; of the network last, when all its rules are known."""
+        reach = network.announcement(self.network, self.agent)
+        return (*self.notices, *([reach] if reach else []))
 
     @property
     def alone(self) -> Work | None:
@@ -161,7 +169,7 @@ def draft(
     agent = config.agents[agent_name] if agent_name else None
     command = _command(request, agent_name, agent)
     tty = _tty(request, agent, terminal)
-    mode = network.mode(_network(config, agent))
+    reach = _network(request, resolved, agent)
     _check_name(request.name)
     who = identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
     target = config.workspace.target
@@ -187,7 +195,7 @@ def draft(
         home=agent.home if agent else {},
         user=config.run.user,
         caller=caller,
-        network=mode,
+        network=reach,
         memory=config.limits.memory,
         memory_at_most_usual="limits.memory" in resolved.narrowed,
         cpus=config.limits.cpus,
@@ -207,7 +215,7 @@ def draft(
         relations=request.relations,
         host_paths=config.host_paths,
         notices=(
-            *_notices(place, isolation, mode),
+            *_notices(place, isolation),
             *security.risks(security.decide(config), config.run.user),
         ),
         origins=resolved.origin,
@@ -293,11 +301,24 @@ def _stdin(request: Request, agent: AgentConfig | None, terminal: Terminal, *, t
     return "pipe" if terminal.stdin == "data" and not prompted and not tty else "null"
 
 
-def _network(config: Config, agent: AgentConfig | None) -> str:
-    """The tighter of the session's and the agent's."""
-    if agent and agent.network == "none":
-        return "none"
-    return config.network.mode
+def _network(
+    request: Request, resolved: Resolved, agent: AgentConfig | None
+) -> network.NetworkPlan:
+    said = resolved.config.network
+    set_by = resolved.origin.get("network.mode", "")
+    mode = network.chosen(
+        configured=said.mode,
+        explicit=set_by.startswith(("--", "OUTRIG_")),
+        agent=agent.network if agent else None,
+    )
+    own = agent.hosts if agent and mode == "filter" else ()
+    return network.plan(
+        mode,
+        allow=(*own, *said.allow),
+        by_flag=request.allow,
+        deny=(*said.deny, *request.deny),
+        egress=said.egress,
+    )
 
 
 def _image(
@@ -382,10 +403,9 @@ def _check_name(name: str | None) -> None:
         )
 
 
-def _notices(place: Place, isolation: Isolation, mode: network.Mode) -> tuple[str, ...]:
+def _notices(place: Place, isolation: Isolation) -> tuple[str, ...]:
     git = workspace.notice(isolation, repository=place.repository)
-    said = (git, network.announcement(mode))
-    return tuple(notice for notice in said if notice)
+    return (git,) if git else ()
 
 
 def is_utf8(text: str) -> bool:

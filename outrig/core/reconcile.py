@@ -82,7 +82,7 @@ def asks(standing: Standing) -> bool:
     """Whether only an engine can say what is to be done."""
     session = standing.session
     return not _hands_off(standing) and any(
-        one.get("kind") in ("container", "volume") for one in session.resources
+        one.get("kind") in ("container", "network", "volume") for one in session.resources
     )
 
 

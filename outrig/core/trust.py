@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 # tokens. What is no word is a number, where more is wider and None is no bound at all.
 _WIDTHS: Mapping[str, int] = {
     "none": 0,
-    "open": 1,
+    "filter": 1,
+    "audit": 2,
+    "open": 3,
+    "bridge": 4,
     "worktree": 0,
     "bind-ro": 1,
     "overlay": 1,

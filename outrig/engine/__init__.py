@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Image,
         Locality,
         Mount,
+        Network,
         Ref,
         Seen,
         Stream,
@@ -204,6 +205,26 @@ class Engine(Protocol):
 
     def volumes(self, root: str) -> Sequence[Volume]:
         """Every labelled volume that belongs to the session root with this root id."""
+        ...
+
+    # ------------------------------------------------------------------ networks
+    def make_network(self, name: str, addresses: str, labels: Mapping[str, str]) -> str:
+        """A network that leads nowhere, this machine included; its id.
+
+        Raises AddressesTakenError for addresses of another one; NetworkError.
+        """
+        ...
+
+    def join_network(self, network_: str, ref: Ref, address: str) -> None:
+        """Give a container that was prepared a second leg."""
+        ...
+
+    def remove_network(self, network_: str) -> None:
+        """Gone already is no error. Raises EngineError while a container is in it."""
+        ...
+
+    def networks(self, root: str) -> Sequence[Network]:
+        """Every labelled network that belongs to the session root with this root id."""
         ...
 
     # ------------------------------------------------------------------ images

@@ -23,6 +23,7 @@ from outrig.engine import (
     host,
     images,
     locality,
+    network,
     usage,
     volumes,
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         Image,
         Locality,
         Mount,
+        Network,
         Seen,
         Stream,
         Volume,
@@ -311,6 +313,19 @@ class DockerEngine:
 
     def volumes(self, root: str) -> Sequence[Volume]:
         return volumes.listed(self._wire, root)
+
+    # ------------------------------------------------------------------ networks
+    def make_network(self, name: str, addresses: str, labels: Mapping[str, str]) -> str:
+        return network.make(self._wire, name, addresses, labels)
+
+    def join_network(self, network_: str, ref: Ref, address: str) -> None:
+        network.join(self._wire, network_, ref, address)
+
+    def remove_network(self, network_: str) -> None:
+        network.remove(self._wire, network_)
+
+    def networks(self, root: str) -> Sequence[Network]:
+        return network.listed(self._wire, root)
 
     # ------------------------------------------------------------------ images
     def image(self, reference: str) -> Image | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from ipaddress import ip_address
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -56,7 +57,15 @@ async def resolve(name: str) -> Sequence[Address]:
         raise DialError(f"{name} cannot be resolved: {error}") from error
     except TimeoutError as error:
         raise DialError(f"{name} is not resolved within {RESOLVE_SECONDS:.0f} s") from error
-    return [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+    return alternating([ip_address(str(one[4][0]).partition("%")[0]) for one in found])
+
+
+def alternating(addresses: Sequence[Address]) -> Sequence[Address]:
+    """Both families by turns, the resolver's favourite first: one of them may lead nowhere."""
+    first = [one for one in addresses if one.version == addresses[0].version]
+    other = [one for one in addresses if one.version != addresses[0].version]
+    pairs = zip_longest(first, other)
+    return [one for pair in pairs for one in pair if one is not None]
 
 
 async def _first(

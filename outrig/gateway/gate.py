@@ -5,7 +5,8 @@
 | a stand-in, port 443     | the name it stands for   | a whole ClientHello that names it        |
 | a stand-in, port 80      | the same                 | one HTTP request with that Host          |
 | a stand-in, another port | the same                 | as above if it looks like TLS or HTTP    |
-| proxy: CONNECT, SOCKS    | the host in the request  | TLS on 443, and where it looks like it   |
+| another address          | that address             | nothing: by rules of addresses only      |
+| proxy: CONNECT, SOCKS    | the host in the request  | as for a stand-in                        |
 | proxy: http://...        | the host in the URL      | that Host is the same                    |
 
 A protocol in which the server speaks first (ssh, smtp) is let through after a moment of silence;
@@ -40,6 +41,7 @@ SILENCE = 0.25  # seconds after which a client is taken to wait for the server's
 HELLO_SECONDS = 5.0
 _PIECE = 64 * 1024
 _HTTP_LINE = re.compile(rb"[A-Za-z]{3,20} [^\r\n]{0,8192} HTTP/", re.ASCII)
+_PERHAPS_HTTP = re.compile(rb"[A-Za-z]{1,20}(?: [^\r\n]{0,8192})?", re.ASCII)
 _CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _SOCKS5, _SOCKS4 = 5, 4
 
@@ -48,6 +50,14 @@ Wanted = tuple["h11.Request", Place, bytes]  # the path is what a server is aske
 
 class RefusedError(Exception):
     """Why a connection ends here: the rule, in words."""
+
+
+class PlainHttpError(Exception):
+    """What is said in a tunnel is an HTTP request, which begins with `first`."""
+
+    def __init__(self, first: bytes) -> None:
+        super().__init__("plain HTTP")
+        self.first = first
 
 
 class Visit:
@@ -119,23 +129,34 @@ class Gate:
     async def stand_in(self, connection: socket.socket, address: IPv4Address, port: int) -> None:
         """A connection to an address of the session's network that was sent here."""
         visit = Visit(self.journal, connection, "tcp")
+        if address not in self.names:
+            visit.to = Place(address, port)
+            await self._tunnel(visit, visit.to, b"")
+            return
         name = self.names.name(address)
         if name is None:
             visit.to = Place(address, port)
             visit.refuse("no name leads to this address")
             return
-        visit.to = to = Place(name, port)
+        visit.to = Place(name, port)
         self.names.connected(name)
         try:
-            first = await _some(connection, SILENCE)
-            if port == HTTP or (port != HTTPS and _HTTP_LINE.match(first)):
-                visit.proto = "http"
-                asked = Asked(connection, first)
-                await self._pass_on(visit, asked, lambda: _origin(asked, to))
-            else:
-                await self._tunnel(visit, to, first)
+            await self._by_name(visit, visit.to)
         finally:
             self.names.disconnected(name)
+
+    async def _by_name(self, visit: Visit, to: Place) -> None:
+        first = await _some(visit.connection, SILENCE)
+        if to.port == HTTP:
+            await self._request(visit, to, first)
+        else:
+            await self._tunnel(visit, to, first)
+
+    async def _request(self, visit: Visit, to: Place, first: bytes) -> None:
+        """Plain HTTP, as a server is asked."""
+        visit.proto = "http"
+        asked = Asked(visit.connection, first)
+        await self._pass_on(visit, asked, lambda: _origin(asked, to))
 
     async def proxy(self, connection: socket.socket) -> None:
         """A connection of a client that asks a proxy: HTTP, CONNECT or SOCKS."""
@@ -199,10 +220,14 @@ class Gate:
     ) -> None:
         """Bytes both ways, once what the client says first may go there."""
         opening = Opening(visit, to, first)
+        by_name = isinstance(to.host, str)
         try:
-            if established is None and (first or to.port == HTTPS):
+            if established is None and by_name and (first or to.port == HTTPS):
                 await opening.words()
             out = await dial(self.policy, *to)
+        except PlainHttpError as said:
+            await self._request(visit, to, said.first)
+            return
         except RefusedError as error:
             visit.refuse(str(error))
             return
@@ -213,12 +238,27 @@ class Gate:
             if established is not None:
                 await established()
             await relay.join(visit.connection, out.connection, visit.count, opening.words)
+        except PlainHttpError as said:
+            await self._plain_http(visit, to, Asked(visit.connection, said.first), out)
         except RefusedError as error:
             visit.refuse(str(error))
         except OSError:  # told by the bytes that went through
             relay.reset(visit.connection)
         finally:
             visit.over(out)
+
+    async def _plain_http(self, visit: Visit, to: Place, asked: Asked, out: Dialled) -> None:
+        """A tunnel in which HTTP is spoken: as without one."""
+        visit.proto = "http"
+        try:
+            request, _, path = await _origin(asked, to)
+        except HttpError as error:
+            visit.refuse(str(error), error.status)
+            return
+        try:
+            await http.forward(asked, request, path, out.connection, visit.count)
+        except (OSError, HttpError):
+            relay.reset(visit.connection)
 
 
 async def _origin(asked: Asked, to: Place) -> Wanted:
@@ -264,8 +304,14 @@ class Opening:
     async def _look(self) -> None:
         if not isinstance(self._to.host, str) or not self._data:
             return
+        try:
+            await asyncio.wait_for(self._whole_line(), HELLO_SECONDS)
+        except TimeoutError as error:
+            raise RefusedError("the first line does not come") from error
         if _HTTP_LINE.match(self._data):
-            raise RefusedError("plain HTTP where none is expected")
+            if self._to.port == HTTPS:
+                raise RefusedError("plain HTTP where TLS is due")
+            raise PlainHttpError(self._data)
         if self._to.port != HTTPS and self._data[:1] != bytes([hello.HANDSHAKE]):
             return
         try:
@@ -276,6 +322,14 @@ class Opening:
             raise RefusedError("TLS: the ClientHello does not come") from error
         if self._visit.sni != self._to.host:
             raise RefusedError(f"TLS: the ClientHello names {self._visit.sni}")
+
+    async def _whole_line(self) -> None:
+        """Of what begins as HTTP does, so much that it can be told."""
+        while _PERHAPS_HTTP.fullmatch(self._data):
+            more = await self._more(_PIECE)
+            if not more:
+                return
+            self._data += more
 
     async def _whole_hello(self) -> None:
         while size := hello.missing(self._data):

@@ -1,13 +1,15 @@
 """What the kernel does for the gate, set up once, as root; then every privilege is given up.
 
-* The session's whole network is local, so the gate answers for each stand-in.
-* TCP to it is sent to the gate's own port, which asks where it was meant to go.
+* The stand-ins are local, and so is the address to which the session sends everything else.
+* TCP that the session sends comes to the gate's own port, wherever it was meant to go; from
+  the other side nothing does.
 * Nothing is forwarded: engines leave that switched on, and spoofed packets went out (tried).
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import socket
 import struct
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
+_GET_ADDRESS = 0x8915  # SIOCGIFADDR
 _ORIGINAL_DESTINATION = 80  # SO_ORIGINAL_DST, linux/netfilter_ipv4.h
 _FORWARDING = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 _SET_NO_NEW_PRIVILEGES, _DROP_BOUND, _LAST_CAPABILITY = 38, 24, 63
@@ -28,13 +31,36 @@ class SetupError(Exception):
     """What of the kernel could not be had, in words."""
 
 
-def set_up(network: IPv4Network, own: IPv4Address, port: int) -> None:
-    """Make the network local and send its TCP to `port`. Raises SetupError."""
+def set_up(stand_ins: IPv4Network, way_out: IPv4Address, own: IPv4Address, port: int) -> str:
+    """Send what comes from the session to `port`; the device of its network.
+
+    Raises SetupError.
+    """
     assert_no_forwarding()
-    _run("ip", "route", "add", "local", str(network), "dev", "lo")
-    table = ("iptables", "-w", "-t", "nat", "-A", "PREROUTING", "-p", "tcp")
-    _run(*table, "-d", str(own), "-j", "RETURN")
-    _run(*table, "-d", str(network), "-j", "REDIRECT", "--to-ports", str(port))
+    device = device_of(own)
+    addresses = f"address add {way_out}/32 dev {device}\nroute add local {stand_ins} dev lo\n"
+    _run("ip", "-batch", "-", said=addresses)
+    from_session = f"-A PREROUTING -i {device} -p tcp"
+    redirect = (
+        f"*nat\n{from_session} -d {own}/32 -j RETURN\n"
+        f"{from_session} -j REDIRECT --to-ports {port}\nCOMMIT\n"
+    )
+    _run("iptables-restore", "-w", "--noflush", said=redirect)
+    return device
+
+
+def device_of(own: IPv4Address) -> str:
+    """The network device that has this address. Raises SetupError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("16s24x", name.encode())
+            try:
+                said = fcntl.ioctl(asking, _GET_ADDRESS, request)
+            except OSError:  # a device without one
+                continue
+            if IPv4Address(said[20:24]) == own:
+                return name
+    raise SetupError(f"no network device has {own}")
 
 
 def assert_no_forwarding() -> None:
@@ -72,11 +98,13 @@ def give_up_privileges(uid: int, gid: int) -> None:
             raise SetupError(f"a capability is left: {line}")
 
 
-def _run(*argv: str) -> None:
-    import subprocess  # noqa: PLC0415 - three times in the life of a gate
+def _run(*argv: str, said: str) -> None:
+    import subprocess  # noqa: PLC0415 - twice in the life of a gate
 
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(
+            argv, input=said, capture_output=True, text=True, check=False, timeout=20
+        )
     except FileNotFoundError:
         raise SetupError(f"{argv[0]} is not installed on this machine") from None
     if done.returncode != 0:

@@ -11,15 +11,15 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from ipaddress import IPv4Address, IPv4Network
 
 
 class Names:
-    """Stand-ins from `network`, none of them in `taken`. The longest unused is given again."""
+    """Stand-ins, all from `network`. The longest unused is given again."""
 
-    def __init__(self, network: IPv4Network, taken: Collection[IPv4Address]) -> None:
-        self._free = [address for address in network.hosts() if address not in taken]
+    def __init__(self, network: IPv4Network) -> None:
+        self._network = network
+        self._free = list(network.hosts())
         self._free.reverse()
         self._by_name: OrderedDict[str, IPv4Address] = OrderedDict()
         self._by_address: dict[IPv4Address, str] = {}
@@ -36,6 +36,9 @@ class Names:
             self._by_address[found] = name
         self._by_name.move_to_end(name)
         return found
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        return address in self._network
 
     def name(self, address: IPv4Address) -> str | None:
         """The name that a stand-in was last given for."""

@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 TRANSPARENT_PORT, PROXY_PORT, DNS_PORT = 3129, 3128, 53
 MOST_CONNECTIONS = 2000
+_MOST_LOOK_UPS = 64
 _OPEN_FILES = 8192
 _LARGEST_QUESTION = 4096
 _DNS_SECONDS = 10.0
@@ -32,24 +34,26 @@ _DNS_SECONDS = 10.0
 class Setting(NamedTuple):
     """What the host says once, on stdin, before the gate opens."""
 
-    network: IPv4Network
-    address: IPv4Address  # the gate's own in it
-    taken: tuple[IPv4Address, ...]
+    stand_ins: IPv4Network
+    way_out: IPv4Address  # where the session sends what is for no stand-in
+    address: IPv4Address  # the gate's own
     uid: int
     gid: int
     policy: str
     journal: str
+    routes: tuple[Mapping[str, Any], ...] = ()  # of the broker, with their secrets
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Setting:
         return cls(
-            network=IPv4Network(said["network"]),
+            stand_ins=IPv4Network(said["stand_ins"]),
+            way_out=IPv4Address(said["way_out"]),
             address=IPv4Address(said["address"]),
-            taken=tuple(map(IPv4Address, said["taken"])),
             uid=int(said["uid"]),
             gid=int(said["gid"]),
             policy=said["policy"],
             journal=said["journal"],
+            routes=tuple(said.get("routes", ())),
         )
 
 
@@ -57,35 +61,39 @@ def main() -> int:
     """Read the setting, take what needs root, give root up, serve until TERM."""
     setting = Setting.read(json.loads(input()))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
-    journal = os.open(setting.journal, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-    listeners = Listeners.open(str(setting.address))
-    kernel.set_up(setting.network, setting.address, TRANSPARENT_PORT)
+    device = kernel.set_up(setting.stand_ins, setting.way_out, setting.address, TRANSPARENT_PORT)
+    listeners = Listeners.open(str(setting.address), device)
     kernel.give_up_privileges(setting.uid, setting.gid)
+    journal = os.open(setting.journal, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
     asyncio.run(serve(setting, listeners, journal))
     return 0
 
 
 class Listeners(NamedTuple):
+    """Sockets that only the session's own network reaches, whatever is sent from elsewhere."""
+
     transparent: socket.socket
     proxy: socket.socket
     dns: socket.socket
     dns_stream: socket.socket
 
     @classmethod
-    def open(cls, address: str) -> Listeners:
+    def open(cls, address: str, device: str) -> Listeners:
         return cls(
-            transparent=_listening(address, TRANSPARENT_PORT),
-            proxy=_listening(address, PROXY_PORT),
-            dns=_datagrams(address, DNS_PORT),
-            dns_stream=_listening(address, DNS_PORT),
+            transparent=_listening(address, TRANSPARENT_PORT, device),
+            proxy=_listening(address, PROXY_PORT, device),
+            dns=_datagrams(address, DNS_PORT, device),
+            dns_stream=_listening(address, DNS_PORT, device),
         )
 
 
 async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None:
     """Answer until TERM; says `ready` on stdout once it does."""
     loop = asyncio.get_running_loop()
+    # One thread a look-up that waits: a resolver that is slow for one name holds up no other.
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=_MOST_LOOK_UPS))
     journal = Journal(journal_fd, loop.call_later)
-    names = Names(setting.network, {setting.address, *setting.taken})
+    names = Names(setting.stand_ins)
     gate = Gate(Policy(setting.policy), names, journal)
     door = Door(gate, Resolver(gate))
     over = asyncio.Event()
@@ -195,15 +203,19 @@ class Door:
                     await loop.sock_sendall(connection, struct.pack("!H", len(reply)) + reply)
 
 
-def _listening(address: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((address, port))
+def _listening(address: str, port: int, device: str) -> socket.socket:
+    made = _bound(socket.SOCK_STREAM, address, port, device)
     made.listen(1024)
     return made
 
 
-def _datagrams(address: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+def _datagrams(address: str, port: int, device: str) -> socket.socket:
+    return _bound(socket.SOCK_DGRAM, address, port, device)
+
+
+def _bound(kind: int, address: str, port: int, device: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
     made.bind((address, port))
     return made

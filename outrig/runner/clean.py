@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Piece(NamedTuple):
     """One thing that would go. remove() raises OutrigError if it is still there afterwards."""
 
-    kind: str  # "session", "container", "volume", "image"
+    kind: str  # "session", "container", "volume", "network", "image"
     name: str
     session: Session | None
     remove: Callable[[], None]
@@ -80,6 +80,7 @@ class Broom(NamedTuple):
                 engine = self.connect(endpoint)
                 seen = engine.seen(self.store.known_root_id() or "")
                 volumes = engine.volumes(self.store.known_root_id() or "")
+                networks = engine.networks(self.store.known_root_id() or "")
             except EngineUnreachableError as error:
                 self.notice(f"cannot look for what is left on an engine: {error.message}")
                 continue
@@ -88,11 +89,16 @@ class Broom(NamedTuple):
                     known.add(one.ref.id)
                     remove = functools.partial(self._remove, engine, one)
                     yield Piece("container", one.name or one.ref.id[:12], None, remove)
-            for volume in clean.stray_volumes(volumes, self._state):
+            for volume in clean.unneeded(volumes, self._state):
                 if volume.name not in known and volume.session not in old:
                     known.add(volume.name)
                     remove = functools.partial(engine.remove_volume, volume.name)
                     yield Piece("volume", volume.name, None, remove)
+            for network in clean.unneeded(networks, self._state):
+                if network.id not in known and network.session not in old:
+                    known.add(network.id)
+                    remove = functools.partial(engine.remove_network, network.id)
+                    yield Piece("network", network.name, None, remove)
 
     def _state(self, session: str) -> str:
         """Of a session that somebody attends nothing is said: it is being made, or ended."""

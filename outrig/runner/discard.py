@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.session import Session
 from outrig.errors import EngineUnreachableError, OutrigError, SessionBusyError, StoreError
-from outrig.runner import pins, volumes
+from outrig.runner import network, pins, volumes
 from outrig.runner.eviction import evict
 from outrig.store import lock, removal
 from outrig.store.file import UnreadableError
@@ -71,6 +71,7 @@ class Discarder(NamedTuple):
             for engine, seen in self._containers(current):
                 engine.remove(seen.ref)
             self._volumes(current)
+            self._networks(current)
             self._pins(current)
             kept = self._remove(current)
             if current.store:
@@ -89,6 +90,18 @@ class Discarder(NamedTuple):
                 if not self.force:
                     raise
                 self.notice(f"{doomed.id}: its volume {name} may still be there: {error.message}")
+
+    def _networks(self, doomed: Doomed) -> None:
+        session = doomed.session
+        if session is None or not session.ours or not any(network.noted(session)):
+            return
+        try:
+            with contextlib.closing(self.connect(session.text("engine") or None)) as engine:
+                network.remove_all(engine, session)
+        except EngineUnreachableError as error:
+            if not self.force:
+                raise
+            self.notice(f"{doomed.id}: its network may still be there: {error.message}")
 
     def _pins(self, doomed: Doomed) -> None:
         session = doomed.session

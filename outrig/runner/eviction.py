@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from outrig.core import naming
-from outrig.core.engine import Container, Mount
+from outrig.core.engine import UNLINKED, Container, Mount
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def evict(engine: Engine, session: Session, directory: Path) -> None:
         user=user,
         working_dir="/",
         mounts=(*mounts, *theirs),
-        network="none",
+        network=UNLINKED,
         memory=_MEMORY,
         cpus=None,
         pids=16,

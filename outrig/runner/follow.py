@@ -19,7 +19,7 @@ from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
-from outrig.runner import tamper, volumes
+from outrig.runner import network, tamper, volumes
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -138,6 +138,7 @@ def finish(
         run.engine.remove(run.ref)
         run.held.update(lambda session: without_resource(session, run.attempt))
         volumes.release(run.engine, run.held)
+        network.release(run.engine, run.held)
     return run.held.session
 
 

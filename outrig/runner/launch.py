@@ -34,7 +34,7 @@ from outrig.core.session import (
 )
 from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError, StoreError
 from outrig.record.log import Recorder
-from outrig.runner import homes, image, issue, snapshot, tamper, workspace
+from outrig.runner import homes, image, issue, network, snapshot, tamper, workspace
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, intents, places, toml
@@ -209,14 +209,17 @@ class _Start:
         )
         facts = self.engine.facts()
         who = self._who(facts)
+        reach = network.ready(self.order, self.held, who, self.engine, self.undo)
         tree = self._workspace(who)
         taking, looking = self._snapshot(tree)
-        container = self._container(found, facts, who, tree)
+        container = self._container(found, facts, who, tree, reach)
         self.cancel.check()
-        ref = self._prepare(container, self._environment(found, who, tree))
+        environment_ = {**self._environment(found, who, tree), **reach.environment}
+        ref = self._prepare(container, environment_)
         self._note(ref, container, found, facts)
         self.cancel.check()
         recorder = self._recorder(container)
+        reach.wait()
         said = {**taking.outcome(), **looking.outcome()}  # from here on the session can write
         output = self._started(ref)
         self.undo.callback(output.close)
@@ -278,7 +281,12 @@ class _Start:
         return made
 
     def _container(
-        self, found: Ready, facts: Facts, who: Identity, tree: workspace.Ready
+        self,
+        found: Ready,
+        facts: Facts,
+        who: Identity,
+        tree: workspace.Ready,
+        reach: network.Ready,
     ) -> Container:
         plan = self.order.plan
         own = homes.furnish(
@@ -289,11 +297,12 @@ class _Start:
             session=self.held.session,
             attempt=self.attempt,
             image=found.image,
-            mounts=(*found.mounts, *own, *tree.mounts, *self.order.mounts),
+            mounts=(*found.mounts, *own, *tree.mounts, *reach.mounts, *self.order.mounts),
             user=who.user,
             machine_memory=facts.memory,
             keep_host_userns=facts.userns_remap,
             seccomp=self.order.seccomp,
+            link=reach.link,
         )
 
     def _environment(self, found: Ready, who: Identity, tree: workspace.Ready) -> dict[str, str]:

@@ -9,20 +9,21 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core import cascade, environment, plan
-from outrig.core.frozen import frozen
+from outrig.core import cascade, environment, network, plan
+from outrig.core.frozen import frozen, replace
 from outrig.core.identity import Person
 from outrig.errors import ConfigError, WorkspaceError
 from outrig.store import config, layers, places
 from outrig.workspace import checkout, committer, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import Config
     from outrig.core.engine import Mount
     from outrig.core.layer import Layer
+    from outrig.core.network import NetworkPlan
     from outrig.core.plan import Place, Request, RunPlan, Terminal
     from outrig.store.layers import Layers
 
@@ -95,7 +96,7 @@ def _drawn_up(
         env_names=tuple(asked.values),
     )
     return Order(
-        plan=drafted,
+        plan=replace(drafted, network=_reach(drafted, resolved.config, asked.values, where.env)),
         config=resolved.config,
         confined=resolved.confined,
         unapproved=resolved.unapproved,
@@ -115,6 +116,33 @@ def _drawn_up(
         ),
         warnings=(*resolved.warnings, *asked.notices),
     )
+
+
+def _reach(
+    drafted: RunPlan, config: Config, values: Mapping[str, str], host: Mapping[str, str]
+) -> NetworkPlan:
+    """Its rules with what only this machine knows: its registries, and the hosts in variables.
+
+    A variable of the agent's that the user's own environment holds (ANTHROPIC_BASE_URL) says
+    where the model is; one that a configuration sets says nothing.
+    """
+    reach = drafted.network
+    if not reach.gated:
+        return reach
+    agent = config.agents[drafted.agent] if drafted.agent else None
+    urls = [
+        value
+        for name in (agent.env_optional if agent else ())
+        if (value := values.get(name, "")) and value == host.get(name) and "://" in value
+    ]
+    said = [rule for rule in map(network.rule_of_url, urls) if rule]
+    found: Sequence[str] = ()
+    if network.REGISTRIES in reach.allow:
+        from outrig.store import registries  # noqa: PLC0415 - reads a dozen files
+
+        found = registries.hosts(host)
+    kept = [rule for rule in reach.allow if rule != network.REGISTRIES]
+    return replace(reach, allow=tuple(dict.fromkeys((*said, *kept, *found))))
 
 
 def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:

@@ -28,7 +28,7 @@ from outrig.errors import (
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
-from outrig.runner import tamper, volumes
+from outrig.runner import network, tamper, volumes
 from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
@@ -159,6 +159,8 @@ class _Hands:
         for name, _ in volumes.noted(session):
             if self._engine:
                 self._engine.remove_volume(name)
+        if self._engine and any(network.noted(session)):
+            network.remove_all(self._engine, session)
         self._store.update(session.id, _without_containers)
 
     def _remove(self, repair: Repair, session: Session) -> None:
@@ -256,7 +258,7 @@ class _Hands:
 
 def _without_containers(session: Session) -> Session:
     """What is noted and was seen to be gone, or was not seen at all, is noted no more."""
-    gone = ("container", volumes.KIND)
+    gone = ("container", network.KIND, volumes.KIND)
     kept = [item for item in session.resources if item.get("kind") not in gone]
     return with_fields(session, resources=kept)
 

@@ -64,12 +64,13 @@ def encoded(value: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def replace(path: str, data: bytes) -> None:
+def replace(path: str, data: bytes, *, mode: int = 0o600) -> None:
     """Swap the file whole: temporary file, fsync, rename, fsync of the directory."""
     new = beside(path)
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
+            os.fchmod(fd, mode)  # whatever the caller's umask is
             write_all(fd, data)
             os.fsync(fd)
         finally:

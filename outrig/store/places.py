@@ -11,6 +11,7 @@
             .reserve                space for the end, should the disk be full by then
             logs/                       stdout.log stderr.log terminal.log timing build.log
             etc/ home/ workspace/       what is mounted into the container
+            run/gateway/                policy.json, network.jsonl: mounted into its gateway
     $XDG_CONFIG_HOME/outrig/config.toml the global config (~/.config)
     /etc/outrig/config.toml             the machine's
     <repo>/.agents/outrig/config.toml   the repository's, and config.local.toml beside it
@@ -47,7 +48,10 @@ CONFIG = "config.toml"
 LOGS = "logs"
 TIMING = "timing"  # in LOGS; written after each chunk of output
 LOG_FILES = ("stdout.log", "stderr.log", "terminal.log", "timing", "build.log", "network.jsonl")
-MOUNTED = ("etc", "home", "workspace")
+NETWORK_LOG = "network.jsonl"  # in LOGS, and the same file in GATEWAY
+POLICY = "policy.json"  # in GATEWAY
+GATEWAY = "run/gateway"
+MOUNTED = ("etc", "home", "workspace", "run")
 
 SYSTEM_CONFIG = Path("/etc/outrig/config.toml")
 REPO_CONFIG = Path(".agents/outrig/config.toml")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from outrig.store.sessions import SessionStore
 
 _FILES = (INTENT, CONFIG, RESERVE)
-_TREES = ("etc", "home", "workspace", "snapshots.git")
+_TREES = ("etc", "home", "workspace", "run", "snapshots.git")
 _FOREIGN_LOGS = (".log", ".stderr")
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

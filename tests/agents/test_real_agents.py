@@ -97,7 +97,8 @@ def run(outrig: Outrig, agent: str, model: ModelServer) -> Finished:
     setup = SETUPS[agent]
     variables = {name: value.format(url=model.url) for name, value in setup.variables.items()}
     words = [word.format(url=model.url) for word in setup.words]
-    arguments = ("run", "--agent", agent, "-p", PROMPT, "--", *words)
+    # The scripted model is this machine, which a session reaches by the bridge alone.
+    arguments = ("run", "--network", "bridge", "--agent", agent, "-p", PROMPT, "--", *words)
     return outrig(*arguments, env=variables, timeout=120)
 
 

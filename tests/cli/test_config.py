@@ -114,7 +114,7 @@ def test_check_fails_for_a_reference_to_nothing(outrig, files):
     [
         ("workspace.path = '/etc'", ':1: workspace.path is "/etc", outside the repository '),
         ("session-root = 'x'", ":1: session-root may not be set by a repository, only in "),
-        ("[network]\nallow = ['x']", ":2: unknown key network.allow"),
+        ("[network]\nalow = ['x']", ":2: unknown key network.alow"),
         ("limits = ", ":1: not TOML: "),
     ],
 )

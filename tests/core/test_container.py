@@ -7,7 +7,7 @@ import pytest
 from outrig.core.cascade import Resolved
 from outrig.core.config import Config, LimitsConfig, NetworkConfig, WorkspaceConfig
 from outrig.core.container import container_for, memory_limit
-from outrig.core.engine import Container, Image, Mount
+from outrig.core.engine import UNLINKED, Container, Image, Mount
 from outrig.core.identity import Person
 from outrig.core.plan import Place, Request, Terminal, draft
 from outrig.core.session import Session
@@ -39,6 +39,7 @@ def container(request: Request, *, mounts: tuple[Mount, ...] = (), stdin="data")
         user="1000:1000",
         machine_memory=5120,
         keep_host_userns=True,
+        link=UNLINKED,
     )
 
 
@@ -82,7 +83,7 @@ def test_everything_that_was_decided_is_in_it():
         user="1000:1000",
         working_dir="/src/sub",
         mounts=(),
-        network="none",
+        network=UNLINKED,
         memory=4096,
         cpus=2.0,
         pids=9,

@@ -305,13 +305,22 @@ def test_the_user_is_judged_before_anything_happens():
         ("none", "open", "none"),
         ("open", "none", "none"),
         ("open", "open", "open"),
+        ("filter", "open", "filter"),
     ],
 )
 def test_the_tighter_network_holds(agent, session, expected):
     agents = {"bot": replace(BOT, network=agent)}
     network = NetworkConfig(mode=session)
-    assert drafted(PROMPTED, agents=agents, network=network).network == expected
-    assert drafted(COMMAND, agents=agents, network=network).network == session
+    assert drafted(PROMPTED, agents=agents, network=network).network.mode == expected
+    assert drafted(COMMAND, agents=agents, network=network).network.mode == session
+
+
+def test_what_an_agent_cannot_work_without_is_allowed_where_it_is_filtered():
+    agents = {"bot": replace(BOT, network="filter", hosts=("model.example:443",))}
+    request = replace(PROMPTED, allow=("b.example",), deny=("c.example",))
+    plan = drafted(request, agents=agents, network=NetworkConfig(allow=("a.example",)))
+    assert plan.network.allow == ("model.example:443", "a.example", "b.example")
+    assert plan.network.deny == ("c.example",)
 
 
 def test_limits_are_those_of_the_configuration():
@@ -339,11 +348,11 @@ def test_labels_and_environment_names():
 
 def test_notices_say_what_is_exposed():
     place = replace(PLACE, repository=True)
-    (network,) = drafted(place=place).notices
+    (network,) = drafted(place=place).spoken
     assert "network open" in network
-    git, _ = drafted(place=place, workspace=WorkspaceConfig(git="bind")).notices
+    git, _ = drafted(place=place, workspace=WorkspaceConfig(git="bind")).spoken
     assert "the session can write the repository's own .git" in git
-    assert drafted(network=NetworkConfig(mode="none")).notices == ()
+    assert drafted(network=NetworkConfig(mode="none")).spoken == ()
 
 
 @pytest.mark.parametrize(

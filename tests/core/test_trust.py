@@ -72,6 +72,9 @@ PRIVILEGED = [
     ("engine = 'tcp://x'", "engine", "or by OUTRIG_ENGINE"),
     ("host-paths = ['x']", "host-paths", "or by OUTRIG_HOST_PATHS"),
     ("run.user = 'root'", "run.user", "by OUTRIG_RUN__USER or with --user"),
+    ("network.allow = ['a.example']", "network.allow", "or with --allow"),
+    ("network.egress = 'corporate'", "network.egress", "or by OUTRIG_NETWORK__EGRESS"),
+    ("agents.claude.hosts = ['a.example']", "agents.claude.hosts", ""),
     ("agents.claude.env-any-of = ['AWS_KEY']", "agents.claude.env-any-of", ""),
     ("agents.claude.env-optional = ['AWS_KEY']", "agents.claude.env-optional", ""),
 ]
@@ -263,7 +266,12 @@ BOUNDS = [
     ("agents.claude.image = 'x'", "agents.claude.network = 'none'", False),
     ("[agents.claude]", "agents.claude.network = 'none'", False),
     ("agents.claude.network = 'none'", "agents.claude.network = 'none'", True),
-    ("agents.claude.network = 'open'", "network.mode = 'none'", True),  # the tighter one counts
+    ("agents.claude.network = 'filter'", "network.mode = 'none'", True),
+    ("agents.claude.network = 'open'", "", False),  # built in as filter
+    ("agents.claude.network = 'filter'", "", True),
+    ("network.mode = 'bridge'", "", False),
+    ("network.mode = 'filter'", "network.mode = 'open'", True),
+    ("network.deny = ['a.example']", "", True),
 ]
 
 
@@ -276,7 +284,8 @@ def test_a_bound_may_only_become_tighter(repo, trusted, good, source):
         assert one.why.startswith(f"{REPO_FILE}:1: ")
         assert "a repository may only tighten it" in one.why
         assert (GLOBAL_FILE if trusted else "(default)") in one.why
-        assert one.key not in found.origin or found.origin[one.key].startswith(GLOBAL_FILE)
+        by = found.origin.get(one.key, "default")
+        assert by == "default" or by.startswith(GLOBAL_FILE)
     if not good and "agents" in trusted:
         assert found.config.agents["claude"].network == "none"
 

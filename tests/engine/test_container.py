@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from outrig.core.engine import Container, Exit, Facts, Mount
+from outrig.core.engine import BRIDGED, UNLINKED, Container, Exit, Facts, Link, Mount
 from outrig.core.frozen import replace
 from outrig.core.security import Security
 from outrig.engine.container import NEVER, body, read_exit, read_seen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FACTS = Facts(
     id="ID",
@@ -31,6 +34,7 @@ FACTS = Facts(
     runc_version="1.1.5",
     open_files=1_048_576,
 )
+INNER = Link(kind="inner", to="n1", address="100.64.0.3", resolver="100.64.0.2")
 CONTAINER = Container(
     name="outrig-x",
     labels={"org.outrig.session": "x"},
@@ -43,7 +47,7 @@ CONTAINER = Container(
         Mount(source="/src", target="/workspace", writable=True),
         Mount(source="/usr", target="/usr"),
     ),
-    network="none",
+    network=UNLINKED,
     memory=None,
     cpus=None,
     pids=512,
@@ -157,8 +161,28 @@ def test_the_engines_log_keeps_every_byte_up_to_the_bound() -> None:
     }
 
 
-def test_open_is_the_engines_bridge() -> None:
-    assert host(network="open")["NetworkMode"] == "bridge"
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        (UNLINKED, {"NetworkMode": "none"}),
+        (BRIDGED, {"NetworkMode": "bridge"}),
+        (Link(kind="bridge", to="corporate"), {"NetworkMode": "corporate"}),
+        (Link(kind="joined", to="5f1c"), {"NetworkMode": "container:5f1c"}),
+        (INNER, {"NetworkMode": "n1", "Dns": ["100.64.0.2"]}),
+    ],
+)
+def test_how_it_meets_the_network(link: Link, said: Mapping[str, Any]) -> None:
+    told = host(network=link)
+    assert {name: told.get(name) for name in said} == said
+
+
+def test_beside_a_gateway_it_has_an_address_and_no_ipv6() -> None:
+    body = made(network=INNER)
+    assert body["NetworkingConfig"]["EndpointsConfig"] == {
+        "n1": {"IPAMConfig": {"IPv4Address": "100.64.0.3"}}
+    }
+    assert body["HostConfig"]["Sysctls"] == {"net.ipv6.conf.all.disable_ipv6": "1"}
+    assert "NetworkingConfig" not in made()
 
 
 def test_userns_of_the_host_only_where_the_workspace_needs_it() -> None:

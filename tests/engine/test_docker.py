@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from outrig.core import naming
-from outrig.core.engine import Container, Exit, Mount, Ref
+from outrig.core.engine import UNLINKED, Container, Exit, Mount, Ref
 from outrig.core.frozen import replace
 from outrig.engine import connect
 from outrig.engine.failure import init_complaint
@@ -76,7 +76,7 @@ def plain(image: Image, root: str) -> Container:
         user="1000:1000",
         working_dir="/",
         mounts=(),
-        network="none",
+        network=UNLINKED,
         memory=256 * 1024 * 1024,
         cpus=None,
         pids=64,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from outrig.core import naming
-from outrig.core.engine import Command, Container, Ref
+from outrig.core.engine import UNLINKED, Command, Container, Ref
 from outrig.engine import connect
 from outrig.errors import (
     CommandNotExecutableError,
@@ -62,7 +62,7 @@ def ref(engine: Engine, busybox: str, tmp_path: Path) -> Ref:
         user="1000:1000",
         working_dir="/tmp",
         mounts=(),
-        network="none",
+        network=UNLINKED,
         memory=256 * 1024 * 1024,
         cpus=None,
         pids=64,

@@ -88,7 +88,7 @@ class Setup:
             fd = os.open(self.journal_file, os.O_WRONLY | os.O_APPEND)
             loop = asyncio.get_running_loop()
             journal = Journal(fd, loop.call_later)
-            gate = Gate(Policy(str(self.policy_file)), Names(POOL, ()), journal)
+            gate = Gate(Policy(str(self.policy_file)), Names(POOL), journal)
             ours, theirs = socket.socketpair(socket.AF_UNIX)
             theirs.setblocking(False)  # noqa: FBT003
             if enter == "proxy":
@@ -210,8 +210,8 @@ def test_socks_by_name(setup: Setup):
         assert await reader.readexactly(2) == b"\5\0"
         writer.write(b"\5\1\0\3\x0cgood.example" + port.to_bytes(2, "big"))
         assert (await reader.readexactly(10))[1] == 0
-        writer.write(b"hello")
-        assert await reader.readexactly(5) == b"hello"
+        writer.write(b"hello\n")
+        assert await reader.readexactly(6) == b"hello\n"
         writer.write_eof()
 
     setup.run(visit, upstream)

@@ -42,7 +42,9 @@ def order(
         file.write_text(config)
     work = cwd or home.path / "work"
     work.mkdir(exist_ok=True)
-    sources = Sources(env=os.environ, cwd=work, flags=flag_layer(flags, str(work)))
+    sources = Sources(
+        env=os.environ, cwd=work, flags=flag_layer({"network.mode": "none", **flags}, str(work))
+    )
     return draw_up(request, env, sources, terminal)
 
 

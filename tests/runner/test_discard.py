@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from outrig.core.engine import Ref, Seen
+from outrig.core.engine import UNLINKED, Ref, Seen
 from outrig.core.session import with_resource
 from outrig.errors import EngineUnreachableError, SessionBusyError, StoreError
 from outrig.runner.discard import Discarder, Doomed, doomed_by_id
@@ -278,7 +278,7 @@ def test_what_belongs_to_the_session_s_user_is_removed_as_that_user(store, refus
     (helper,) = engine.prepared
     assert helper.user == "5555:5555"
     assert helper.labels["org.outrig.role"] == "helper"
-    assert helper.network == "none"
+    assert helper.network == UNLINKED
     assert [mount.source for mount in helper.mounts if mount.writable] == [
         str(store.directory(session) / "home")
     ]

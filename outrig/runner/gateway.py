@@ -1,0 +1,177 @@
+"""The gateway of a session in filter or audit: its network, its policy, its container.
+
+    <session>/run/gateway/policy.json     what it may reach, for the gateway to read; swapped whole
+    <session>/run/gateway/network.jsonl   what the gateway tells: also logs/network.jsonl
+
+The gateway runs outrig's own interpreter and package out of this machine's system, so there is
+nothing to pull or to build. It starts in a thread of its own while the agent's container is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from outrig.core import network
+from outrig.core.engine import Link, Mount
+from outrig.core.session import with_fields
+from outrig.engine import addresses
+from outrig.errors import NetworkError
+from outrig.runner import beside
+from outrig.runner.network import GATEWAY, Aside, Ready
+from outrig.store import file, places
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from outrig.core.engine import Ref
+    from outrig.core.network import Inner, NetworkPlan
+    from outrig.runner.network import Making
+
+PROXY_PORT = 3128
+NOBODY = 65534
+_IN_GATEWAY = "/run/outrig"
+_PACKAGES = ("outrig", "h11")
+_ARGUMENTS = ("-s", "-S", "-P", "-B", "-m", "outrig.gateway")
+_CAPABILITIES = ("NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETPCAP", "SETUID")
+_SYSCTLS = {"net.ipv4.ip_forward": "0"}
+_PIDS = 128
+
+
+def ready(making: Making) -> Ready:
+    """Begin to make it. Raises NetworkError or EngineError."""
+    folder = _files(making)
+    network_id, inner = making.network()
+    image, of_host = making.engine.host_image(())
+    attempt = making.note_container(GATEWAY)
+    made = beside.container(
+        making,
+        role=GATEWAY,
+        attempt=attempt,
+        image=image,
+        mounts=(*of_host, *_program(), *_shown(folder)),
+        command=(os.path.realpath(sys.executable), *_ARGUMENTS),
+        link=Link(kind="bridge", to=making.order.plan.network.egress or ""),
+        capabilities=_CAPABILITIES,
+        sysctls=_SYSCTLS,
+        pids=_PIDS,
+    )
+    ref = making.engine.prepare(made, {"PATH": beside.PATH, "PYTHONPATH": f"{_IN_GATEWAY}/lib"})
+    making.made_container(ref, GATEWAY, attempt)
+    _tell_place(making, inner)
+    starting = Aside(lambda: _start(making, ref, network_id, inner))
+    making.undo.callback(starting.over)  # before anything is taken back
+    return Ready(
+        link=Link(kind="inner", to=network_id, address=inner.agent, resolver=inner.gateway),
+        mounts=(_resolver(making, inner),),
+        environment=_proxies(making.order.plan.network, f"http://{inner.gateway}:{PROXY_PORT}"),
+        wait=starting.wait,
+    )
+
+
+def _proxies(plan: NetworkPlan, proxy: str) -> Mapping[str, str]:
+    """Names need no proxy. To an address only one leads: engines drop what is sent there."""
+    if all(network.is_of_names(rule) for rule in plan.allow):
+        return {"OUTRIG_PROXY": proxy}
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+    beside_it = f"localhost,127.0.0.1,::1,{urlsplit(proxy).hostname}"
+    return {
+        "OUTRIG_PROXY": proxy,
+        **dict.fromkeys(names, proxy),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), beside_it),
+    }
+
+
+def _start(making: Making, ref: Ref, network_id: str, inner: Inner) -> None:
+    making.engine.join_network(network_id, ref, inner.gateway)
+    told = f"{json.dumps(_setting(making, inner))}\n".encode()
+    beside.start(making, ref, told, role=GATEWAY)
+
+
+def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
+    """What the gateway is told on its stdin (outrig/gateway/serve.py, Setting), and nowhere else.
+
+    `routes` are the broker's, with their secrets.
+    """
+    uid, gid = _user(making)
+    return {
+        "stand_ins": inner.stand_ins,
+        "way_out": inner.exit,
+        "address": inner.gateway,
+        "uid": uid,
+        "gid": gid,
+        "policy": f"{_IN_GATEWAY}/policy/{places.POLICY}",
+        "journal": f"{_IN_GATEWAY}/{places.NETWORK_LOG}",
+        "routes": list(making.routes),
+    }
+
+
+def _user(making: Making) -> tuple[int, int]:
+    """Who the gateway is, once it needs no root: the caller, and nobody for root."""
+    if making.engine.facts().rootless:
+        return 0, 0  # which is the caller
+    return (os.getuid(), os.getgid()) if os.getuid() else (NOBODY, NOBODY)
+
+
+def _tell_place(making: Making, inner: Inner) -> None:
+    """Into the record: where the session's network is."""
+    said = {**making.order.plan.network.table, "addresses": inner.range, "gateway": inner.gateway}
+    making.held.update(lambda session: with_fields(session, network=said))
+
+
+# ------------------------------------------------------------------ files
+
+
+def _files(making: Making) -> Path:
+    """The policy, and an empty journal that shows among the logs."""
+    folder = Path(making.held.directory) / places.GATEWAY
+    folder.parent.mkdir(mode=0o700)
+    folder.mkdir()
+    folder.chmod(0o755)
+    write_policy(folder, network.policy(making.order.plan.network, own=addresses.own(), hosts={}))
+    journal = folder / places.NETWORK_LOG
+    journal.touch(mode=0o600)
+    if os.getuid() == 0 and not making.engine.facts().rootless:
+        os.chown(journal, *_user(making))
+    (making.held.directory / places.LOGS / places.NETWORK_LOG).hardlink_to(journal)
+    return folder
+
+
+def write_policy(folder: Path, policy: Mapping[str, object]) -> None:
+    """Swap it whole; the gateway looks at it before each decision."""
+    data = json.dumps(policy, indent=2).encode()
+    file.replace(f"{folder}/{places.POLICY}", data, mode=0o644)
+
+
+def _shown(folder: Path) -> Sequence[Mount]:
+    journal = folder / places.NETWORK_LOG
+    return (
+        Mount(source=str(folder), target=f"{_IN_GATEWAY}/policy"),
+        Mount(source=str(journal), target=f"{_IN_GATEWAY}/{places.NETWORK_LOG}", writable=True),
+    )
+
+
+def _program() -> Sequence[Mount]:
+    """The interpreter, where it is no part of /usr, and the packages that the gateway imports."""
+    base = os.path.realpath(sys.base_prefix)
+    mounts = [] if base.startswith("/usr/") or base == "/usr" else [Mount(source=base, target=base)]
+    for name in _PACKAGES:
+        spec = find_spec(name)
+        if spec is None or not spec.submodule_search_locations:
+            raise NetworkError(f"the gateway needs the Python package {name}, which is not there")
+        source = os.path.realpath(next(iter(spec.submodule_search_locations)))
+        mounts.append(Mount(source=source, target=f"{_IN_GATEWAY}/lib/{name}"))
+    return mounts
+
+
+def _resolver(making: Making, inner: Inner) -> Mount:
+    """Names are asked of the gateway itself, and not by way of the engine."""
+    path = Path(making.held.directory) / places.GATEWAY / "resolv.conf"
+    path.write_text(f"nameserver {inner.gateway}\noptions timeout:5 attempts:2\n")
+    path.chmod(0o644)
+    return Mount(source=str(path), target="/etc/resolv.conf")

@@ -1,0 +1,126 @@
+"""The holder of a session in open: its network, with the ways to this machine shut, is the agent's.
+
+A network namespace exists only while something runs in it, so a small container holds one and
+shuts its ways before the agent joins. The kernel's filter keeps, in the order of core/rules.py:
+
+| what the session sends                             | becomes of it |
+|----------------------------------------------------|---------------|
+| within itself, and answers to whoever asked it     | passes        |
+| to an address of a deny rule                       | refused       |
+| to one of an allow rule; a question to a resolver  | passes        |
+| to a special address, this machine, its neighbours | refused       |
+| to anybody else                                    | passes        |
+
+The agent has no capability, so nothing that it does changes that; it cannot send raw frames.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from outrig.core import address, network
+from outrig.core.engine import Link
+from outrig.engine import addresses
+from outrig.runner import beside
+from outrig.runner.network import Aside, Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from outrig.core.address import Network
+    from outrig.core.network import NetworkPlan
+    from outrig.core.rules import Rule
+    from outrig.runner.network import Making
+
+ROLE = "holder"
+_CAPABILITIES = ("NET_ADMIN", "NET_RAW", "SETPCAP")
+_PIDS = 32
+# IPv6 addresses that lead to an IPv4 one: NAT64, 6to4, Teredo, mapped and compatible.
+_CARRIERS = ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "::ffff:0:0/96")
+_NEIGHBOURS = ("neighbour-solicitation", "neighbour-advertisement", "router-solicitation")
+_IDLE = "exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all sleep infinity"
+# The subnets that are directly on the wire are known only inside; neighbours live there.
+_SCRIPT = f"""\
+set -e
+four=
+six=
+while read -r line; do
+    case $line in
+    4*) four="$four${{line#4}}
+" ;;
+    6*) six="$six${{line#6}}
+" ;;
+    end) break ;;
+    esac
+done
+shut() {{
+    printf '*filter\\n%s' "$1"
+    shift
+    for near; do printf '%s\\n' "-A OUTPUT -d $near -j REJECT"; done
+    printf 'COMMIT\\n'
+}}
+shut "$four" $(ip -4 route show scope link | cut -d' ' -f1) | iptables-restore -w
+if grep -qv ' lo$' /proc/net/if_inet6 2>/dev/null; then
+    shut "$six" $(ip -6 route show | grep -v via | cut -d' ' -f1) | ip6tables-restore -w
+fi
+echo ready
+{_IDLE}
+"""
+
+
+def ready(making: Making) -> Ready:
+    """Begin to make it. Raises NetworkError or EngineError."""
+    image, of_host = making.engine.host_image(())
+    attempt = making.note_container(ROLE)
+    made = beside.container(
+        making,
+        role=ROLE,
+        attempt=attempt,
+        image=image,
+        mounts=tuple(of_host),
+        command=("/bin/sh", "-c", _SCRIPT),
+        link=Link(kind="bridge", to=making.order.plan.network.egress or ""),
+        capabilities=_CAPABILITIES,
+        sysctls={},
+        pids=_PIDS,
+    )
+    ref = making.engine.prepare(made, {"PATH": beside.PATH})
+    making.made_container(ref, ROLE, attempt)
+    told = "".join(f"{line}\n" for line in (*shutters(making.order.plan.network), "end")).encode()
+    starting = Aside(lambda: beside.start(making, ref, told, role=ROLE))
+    making.undo.callback(starting.over)
+    return Ready(link=Link(kind="joined", to=ref.id), wait=starting.wait)
+
+
+def shutters(plan: NetworkPlan) -> Iterator[str]:
+    """The filter's rules, each after a 4 or a 6 that says for which family."""
+    for family in ("4", "6"):
+        yield f"{family}-A OUTPUT -o lo -j ACCEPT"
+        yield f"{family}-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"
+    for kind in _NEIGHBOURS:  # without which there is no IPv6 at all
+        yield f"6-A OUTPUT -p icmpv6 --icmpv6-type {kind} -j ACCEPT"
+    for text in plan.deny:
+        yield from _of_rule(network.parse(text), "REJECT")
+    for text in plan.allow:
+        yield from _of_rule(network.parse(text), "ACCEPT")
+    for resolver in addresses.resolvers():
+        for proto in ("udp", "tcp"):
+            match = f"-p {proto} --dport 53"
+            yield _line(ip_network(resolver), match, "ACCEPT")
+    for shut in (*address.ranges(), *map(ip_network, _CARRIERS), *addresses.own()):
+        yield _line(shut, "", "REJECT")
+    yield "4-A OUTPUT -m addrtype --dst-type BROADCAST -j REJECT"
+
+
+def _of_rule(rule: Rule, verdict: str) -> Iterator[str]:
+    assert rule.network  # core/network.py lets no other through in this mode
+    if rule.port is None:
+        yield _line(rule.network, "", verdict)
+        return
+    for proto in ("tcp", "udp"):
+        yield _line(rule.network, f"-p {proto} --dport {rule.port}", verdict)
+
+
+def _line(to: Network, match: str, verdict: str) -> str:
+    return f"{to.version}-A OUTPUT -d {to} {match} -j {verdict}"

@@ -1,0 +1,217 @@
+"""A session's way to the network is made ready, before its container is made.
+
+| mode          | made on the engine                                                      |
+|---------------|-------------------------------------------------------------------------|
+| none, bridge  | nothing                                                                 |
+| open          | a holder: a container whose network, with fewer ways out, the agent has |
+| filter, audit | a network of the session's own that leads nowhere, and a gateway in it  |
+
+All of it is noted in the record before it is made, and goes with the session's container. The
+gateway is told what it is to do on its stdin, and says `ready` before the agent may start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from outrig.core import naming, network
+from outrig.core.engine import BRIDGED, UNLINKED, Link, Mount, Ref
+from outrig.core.frozen import frozen, given
+from outrig.core.session import with_fields, with_resource, without_resource
+from outrig.errors import AddressesTakenError, NetworkError, OutrigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from outrig.core.identity import Identity
+    from outrig.core.network import Inner
+    from outrig.core.session import Session
+    from outrig.engine import Engine
+    from outrig.runner.order import Order
+    from outrig.store.creation import Held
+
+KIND = "network"
+GATEWAY = "gateway"  # the role of a container
+_DRAWS = 64
+_LAST_WORDS_SECONDS = 5.0
+
+
+@frozen
+class Ready:
+    """What the agent's container gets. `wait` blocks until the way is open, and raises why not."""
+
+    link: Link
+    mounts: tuple[Mount, ...] = ()
+    environment: Mapping[str, str] = given(factory=dict)
+    wait: Callable[[], None] = lambda: None
+
+
+def ready(
+    order: Order, held: Held, who: Identity, engine: Engine, undo: contextlib.ExitStack
+) -> Ready:
+    """Make it; `undo` takes it back. Raises NetworkError or EngineError."""
+    match order.plan.network.mode:
+        case "none":
+            return Ready(link=UNLINKED)
+        case "bridge":
+            return Ready(link=BRIDGED)
+        case "open":
+            from outrig.runner import holder  # noqa: PLC0415 - each mode loads its own
+
+            return holder.ready(Making(order, held, who, engine, undo))
+        case _:
+            from outrig.runner import gateway  # noqa: PLC0415
+
+            return gateway.ready(Making(order, held, who, engine, undo))
+
+
+@frozen(kw_only=False)
+class Making:
+    """What is made for one session, each thing noted before and taken back by `undo`."""
+
+    order: Order
+    held: Held
+    who: Identity
+    engine: Engine
+    undo: contextlib.ExitStack
+    routes: Sequence[Mapping[str, Any]] = ()  # of the broker; with secrets, and stored nowhere
+
+    def labels(self, attempt: str, role: str) -> Mapping[str, str]:
+        session = self.held.session
+        return naming.labels(
+            session=session.id, root=session.text("root_id"), attempt=attempt, role=role
+        )
+
+    def network(self) -> tuple[str, Inner]:
+        """The session's own network: its id, and who is where in it."""
+        attempt = os.urandom(8).hex()
+        self._note(kind=KIND, role=GATEWAY, ref=None, attempt=attempt)
+        name = naming.container_name(self.held.id)
+        for _ in range(_DRAWS):
+            inner = network.inner(int.from_bytes(os.urandom(2), "big"))
+            with contextlib.suppress(AddressesTakenError):
+                made = self.engine.make_network(name, inner.range, self.labels(attempt, GATEWAY))
+                self.undo.callback(self._remove_network, made, attempt)
+                self._note(kind=KIND, role=GATEWAY, ref=made, attempt=attempt)
+                return made, inner
+        raise NetworkError(
+            "the engine has no addresses left for a session's network",
+            hint="outrig clean; then docker network ls",
+        )
+
+    def note_container(self, role: str) -> str:
+        attempt = os.urandom(8).hex()
+        self._note(kind="container", role=role, ref=None, attempt=attempt)
+        return attempt
+
+    def made_container(self, ref: Ref, role: str, attempt: str) -> None:
+        self.undo.callback(self._remove_container, ref, attempt)
+        self._note(kind="container", role=role, ref=ref.id, attempt=attempt)
+
+    def _note(self, **resource: Any) -> None:
+        self.held.update(lambda session: with_resource(session, **resource))
+
+    def _remove_network(self, made: str, attempt: str) -> None:
+        with contextlib.suppress(OutrigError):
+            self.engine.remove_network(made)
+            self.held.update(lambda session: without_resource(session, attempt))
+
+    def _remove_container(self, ref: Ref, attempt: str) -> None:
+        with contextlib.suppress(OutrigError):
+            self.engine.remove(ref)
+            self.held.update(lambda session: without_resource(session, attempt))
+
+
+class Aside:
+    """A call in a thread of its own, whose end is waited for."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self._failure = error
+
+    def over(self) -> None:
+        """Block until it has ended, however it did."""
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Block until it has ended. Raises what the call raised."""
+        self.over()
+        if self._failure:
+            raise self._failure
+
+
+# ------------------------------------------------------------------ its end
+
+
+def noted(session: Session) -> Iterator[tuple[str | None, str]]:
+    """The id, if it is known, and the attempt of each network."""
+    for item in session.resources:
+        attempt, ref = item.get("attempt"), item.get("ref")
+        if item.get("kind") == KIND and isinstance(attempt, str):
+            yield ref if isinstance(ref, str) else None, attempt
+
+
+def beside(session: Session) -> Iterator[tuple[str, str, str]]:
+    """Id, role and attempt of each container but the agent's."""
+    for item in session.resources:
+        ref, role, attempt = item.get("ref"), item.get("role"), item.get("attempt")
+        if item.get("kind") != "container" or role == "agent":
+            continue
+        if isinstance(ref, str) and isinstance(role, str) and isinstance(attempt, str):
+            yield ref, role, attempt
+
+
+def release(engine: Engine, held: Held) -> None:
+    """Remove what was made for a session that we look after and whose container is gone.
+
+    One that cannot be removed stays noted, for whoever comes next.
+    """
+    for container, role, attempt in list(beside(held.session)):
+        with contextlib.suppress(OutrigError):
+            ref = Ref(engine="docker", endpoint=engine.endpoint, id=container)
+            if role == GATEWAY:
+                _end_gateway(engine, held, ref)
+            engine.remove(ref)
+            _forget(held, attempt)
+    for known, attempt in list(noted(held.session)):
+        with contextlib.suppress(OutrigError):
+            if known:
+                engine.remove_network(known)
+            else:
+                remove_all(engine, held.session)
+            _forget(held, attempt)
+
+
+def remove_all(engine: Engine, session: Session) -> None:
+    """Each network of a session, whether or not its record knows it. Raises EngineError."""
+    for one in engine.networks(session.text("root_id")):
+        if one.session == session.id:
+            engine.remove_network(one.id)
+
+
+def _end_gateway(engine: Engine, held: Held, ref: Ref) -> None:
+    """It writes its last lines; one that ended before its session is told of in the record."""
+    ended = engine.exit(ref)
+    if ended is None:
+        engine.signal(ref, "TERM")
+        engine.ended(ref, _LAST_WORDS_SECONDS)
+        return
+    said = held.session.fields.get("network")
+    failed = f"the gateway ended with {ended.code} before the session did"
+    network_ = {**(said if isinstance(said, dict) else {}), "failed": failed}
+    held.update(lambda session: with_fields(session, network=network_))
+
+
+def _forget(held: Held, attempt: str) -> None:
+    held.update(lambda session: without_resource(session, attempt))
