@@ -14,7 +14,6 @@ from outrig.cli.console import TerminalConsole, terminal
 from outrig.core import description, detach, naming
 from outrig.core.ending import EXIT_NOT_FOUND, EXIT_OWN_FAILURE
 from outrig.core.frozen import frozen
-from outrig.core.listing import span
 from outrig.core.terminal import one_line
 from outrig.engine import connect
 from outrig.errors import OutrigError, SessionNotFoundError, UsageError
@@ -215,6 +214,8 @@ def print_plan(asked: Asked) -> int:
 
 
 def _last_words(session: Session) -> str:
+    from outrig.core.listing import span
+
     took = span(session, datetime.now(UTC))
     code = "" if session.status == "completed" else f" ({session.reason}, exit {session.exit_code})"
     return f"{session.id} {session.status}{code} after {took}; next: outrig logs {session.id}"

@@ -13,7 +13,6 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from outrig.core import reconcile
 from outrig.core.ending import Finding, judge
 from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
@@ -28,7 +27,7 @@ from outrig.runner.snapshot import Checkpoints
 from outrig.store import intents
 
 if TYPE_CHECKING:
-    from outrig.core.ending import Intent
+    from outrig.core.ending import Ending, Intent
     from outrig.core.engine import Exit
     from outrig.core.session import Session
     from outrig.runner.console import Console
@@ -120,11 +119,7 @@ def finish(
     logs are not whole; `unwritten` is an intent that the disk refused.
     """
     intent, finding = intents.read(run.held.directory) or unwritten, _finding(run, exit_)
-    ending = (
-        reconcile.ending(run.held.session, intent, finding)
-        if run.taken_up
-        else judge(intent, finding)
-    )
+    ending = _judged(run, intent, finding)
     now = datetime.now(UTC)
     said = tamper.end(run.held.directory, run.held.session)  # killed here: whoever comes next
     run.held.update(
@@ -140,6 +135,14 @@ def finish(
         volumes.release(run.engine, run.held)
         network.release(run.engine, run.held)
     return run.held.session
+
+
+def _judged(run: Launched, intent: Intent | None, finding: Finding) -> Ending:
+    if not run.taken_up:
+        return judge(intent, finding)
+    from outrig.core import reconcile  # noqa: PLC0415 - what whoever comes next needs
+
+    return reconcile.ending(run.held.session, intent, finding)
 
 
 def _finding(run: Launched, exit_: Exit | None) -> Finding:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -102,6 +101,8 @@ class Blobs:
         return Entry(mode, self._store(content))
 
     def _store(self, content: bytes) -> str:
+        import hashlib  # noqa: PLC0415 - 3 ms, and often there is nothing to store
+
         head = b"blob %d\0" % len(content)
         blob = hashlib.new(self._algorithm, head + content, usedforsecurity=False).hexdigest()
         if blob not in self._stored:
