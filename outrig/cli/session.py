@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from outrig.cli import output, report
 from outrig.cli.console import TerminalConsole, terminal
 from outrig.core import description, detach, naming
+from outrig.core.container import SHELL
 from outrig.core.ending import EXIT_NOT_FOUND, EXIT_OWN_FAILURE
 from outrig.core.frozen import frozen
 from outrig.core.terminal import one_line
@@ -113,6 +114,9 @@ def run(asked: Asked, result: Result) -> int:
 def _why_not_started(session: Session) -> str:
     """What init meant by the complaint that the session's own stderr ends with."""
     why = "does not exist" if session.exit_code == EXIT_NOT_FOUND else "cannot be executed"
+    if "env" in session.secrets.values():
+        needs = 'secrets with as = "env" need it: say as = "file"'
+        return f"error: {SHELL} {why} in image {session.image}, and {needs}"
     return f'error: "{session.command[0]}" {why} in image {session.image}'
 
 

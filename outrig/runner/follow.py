@@ -18,7 +18,7 @@ from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
-from outrig.runner import network, tamper, volumes
+from outrig.runner import network, secrets, tamper, volumes
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -55,6 +55,8 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
         pump = Pump(run, console, control, unfed)
         deadlines = Deadlines(run)
         let_go = _until_output_ends(run, pump, console, deadlines)
+        if not let_go:
+            pump.say_the_rest()
         pump.note_dropped()
         if let_go:
             return Followed(run.held.session, pump.unfed)
@@ -89,7 +91,7 @@ def _until_output_ends(run: Launched, pump: Pump, console: Console, deadlines: D
         while True:
             poll = select.poll()
             pump.register(poll, take_all=deadlines.ending)
-            due = (deadlines.next(), checkpoints.due, console.due, run.output.due)
+            due = (deadlines.next(), checkpoints.due, console.due, run.output.due, pump.due)
             ready = dict(poll.poll(_patience(*due)))
             going_on, events = pump.turn(ready)
             for event in events:
@@ -99,6 +101,7 @@ def _until_output_ends(run: Launched, pump: Pump, console: Console, deadlines: D
                     deadlines.signalled(event.number)
             if not going_on:
                 return False
+            pump.keep()
             deadlines.keep(pump.heard)
             checkpoints.keep()
     return False
@@ -127,6 +130,7 @@ def finish(
             _with_missing(ended(session, ending, at=now), missing), **said
         )
     )
+    secrets.release(run.held.session)
     with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
         # A container that stays is noted: whoever comes next removes it. The run has ended, and a
         # note that cannot be taken away names what is gone.
