@@ -235,7 +235,7 @@ class _Start:
         tree = self._workspace(who)
         taking, looking = self._snapshot(tree)
         handed = secrets.hand_out(self.order, self.known, self.held, who, self.undo)
-        container = self._container(found, facts, who, tree, reach, handed)
+        container = self._container(found, facts, who, tree, reach, handed=handed)
         self.cancel.check()
         env = {
             **self._environment(found, who, tree),
@@ -315,6 +315,7 @@ class _Start:
         who: Identity,
         tree: workspace.Ready,
         reach: network.Ready,
+        *,
         handed: Handed,
     ) -> Container:
         plan = self.order.plan

@@ -162,4 +162,5 @@ class TestInASession:
         outrig("wait", "@last").ok()
         log = session_of(session_root) / "logs/stdout.log"
         assert log.read_bytes() == b"[REDACTED:forge]" * 2
-        until(lambda: not vaults(), "the vault to be gone")
+        until(lambda: not record_of(session_root)["resources"], "nothing left on the engine")
+        assert not vaults()
