@@ -16,7 +16,7 @@ from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Network, Ref
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
-from outrig.core.transcript import Said
+from outrig.core.transcript import Bookmark, Said
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 
 if TYPE_CHECKING:
@@ -231,7 +231,12 @@ class FakeEngine:
         return self._found(ref).output
 
     def rejoin(
-        self, ref: Ref, *, tty: bool, kept: Mapping[Stream, int] | None
+        self,
+        ref: Ref,
+        *,
+        tty: bool,
+        kept: Mapping[Stream, int] | None,
+        bookmark: Bookmark | None = None,
     ) -> FakeOutput | None:
         return self._found(ref).output
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         Stream,
         Volume,
     )
-    from outrig.core.transcript import Said
+    from outrig.core.transcript import Bookmark, Said
 
 
 class Output(Protocol):
@@ -126,10 +126,18 @@ class Engine(Protocol):
         """Go on with a line that Output.handover() gave away."""
         ...
 
-    def rejoin(self, ref: Ref, *, tty: bool, kept: Mapping[Stream, int] | None) -> Attached | None:
+    def rejoin(
+        self,
+        ref: Ref,
+        *,
+        tty: bool,
+        kept: Mapping[Stream, int] | None,
+        bookmark: Bookmark | None = None,
+    ) -> Attached | None:
         """The output of a container that runs and whose listener died; None when it has ended.
 
         `kept` is how many bytes of each stream are known already; None: begin with what comes now.
+        `bookmark` is from where on what it said need be asked for at all.
         """
         ...
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         Stream,
         Volume,
     )
-    from outrig.core.transcript import Said
+    from outrig.core.transcript import Bookmark, Said
     from outrig.engine import Attached, Execution
 
 START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
@@ -193,7 +193,14 @@ class DockerEngine:
 
         return output(self._wire, ref, tty=tty)
 
-    def rejoin(self, ref: Ref, *, tty: bool, kept: Mapping[Stream, int] | None) -> Attached | None:
+    def rejoin(
+        self,
+        ref: Ref,
+        *,
+        tty: bool,
+        kept: Mapping[Stream, int] | None,
+        bookmark: Bookmark | None = None,
+    ) -> Attached | None:
         from outrig.engine import logs, rejoin  # noqa: PLC0415 - no run needs it
 
         with ExitStack() as undo:
@@ -201,7 +208,8 @@ class DockerEngine:
             undo.callback(watch.close)
             attached = self._attached(ref, tty=tty, stdin=tty)
             undo.callback(attached.close)
-            query = {**logs.QUERY, "follow": "1", **({} if kept else {"tail": "0"})}
+            since = {"since": logs.since(bookmark)} if bookmark else {}
+            query = {**logs.QUERY, "follow": "1", **(since if kept else {"tail": "0"})}
             path = f"/containers/{ref.id}/logs"
             line, head = self._wire.ask("GET", path, query=query, doing=logs.DOING)
             undo.callback(line.close)
@@ -209,10 +217,11 @@ class DockerEngine:
                 return None
             undo.pop_all()
         streams: tuple[Stream, ...] = ("terminal",) if tty else ("stdout", "stderr")
+        before = bookmark.before if bookmark and kept else None
         output = rejoin.Rejoined(
             attached,
             rejoin.Growing(line, head, tty=tty),
-            {stream: rejoin.Seam((kept or {}).get(stream, 0)) for stream in streams},
+            {stream: rejoin.Seam(_of(kept, stream), _of(before, stream)) for stream in streams},
             remembered=(lambda: self.said(ref, tty=tty)) if kept else None,
         )
         self._prepared[ref.id] = Prepared(output=output, watch=watch, size=None)
@@ -392,3 +401,7 @@ class DockerEngine:
 
     def _helper(self) -> Mapping[str, str]:
         return archive.helper_labels(root=self._root, attempt=os.urandom(8).hex())
+
+
+def _of(sizes: Mapping[Stream, int] | None, stream: Stream) -> int:
+    return (sizes or {}).get(stream, 0)

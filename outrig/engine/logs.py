@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from outrig.core.engine import Ref, Stream
+    from outrig.core.transcript import Bookmark
     from outrig.engine.wire import Wire
 
 PIECE = 16_384
@@ -198,6 +199,11 @@ def _end(held: bytearray, *, cut: bool) -> int | None:
     if end:
         return end
     return full if len(held) >= full + _STAMP_BYTES else None
+
+
+def since(bookmark: Bookmark) -> str:
+    """As the engine wants it: seconds since 1970, and nine digits of fraction."""
+    return f"{int(bookmark.at.timestamp())}.{bookmark.at.microsecond * 1000:09d}"
 
 
 def _moment(stamp: bytes) -> datetime | None:

@@ -130,10 +130,11 @@ class Growing:
 class Seam:
     """One stream, heard twice. Offsets are in the stream; `at` is how much of it was handed on."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, logged: int = 0) -> None:
+        """`logged` is where in the stream the log begins."""
         self.at = at
         self.lost: int | None = None  # bytes before the line that nobody will hear
-        self._logged = 0
+        self._logged = logged
         self._log_tail = b""
         self._line_tail = b""
         self._lined = 0  # bytes that the line told

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from outrig.core.frozen import frozen, replace
-from outrig.core.transcript import Said
+from outrig.core.transcript import Bookmark
 from outrig.errors import StoreError
 from outrig.record.log import CODES, FILES, TIMING, Recorder
 from outrig.record.reading import Logs, listed
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from outrig.core.engine import Stream
-    from outrig.record.redact import Redacting
+    from outrig.core.transcript import Said
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 65_536  # bytes in one timing line
+_TICK = 10_000  # microseconds, in which an engine's log tells lines as one
+_APART = timedelta(seconds=1)
 _TOGETHER = timedelta(milliseconds=20)  # what came within it may share one
 
 
@@ -40,6 +42,7 @@ class Recovered:
     dropped: int = 0  # by the bound on the logs, earlier ones included
     doubts: tuple[str, ...] = ()
     known: Mapping[Stream, int] | None = None  # bytes of each stream; None: some are lost
+    bookmark: Bookmark | None = None  # where the engine's log need only be read from again
 
 
 def recover(
@@ -49,13 +52,8 @@ def recover(
     tty: bool,
     started: datetime,
     most: int | None = None,
-    redacting: Redacting | None = None,
-    ended: bool = True,
 ) -> Recovered:
     """Append what is missing. `most` is how many bytes the logs may hold, all streams together.
-
-    What is kept went through `redacting`, and so goes what is appended. Unless the session has
-    `ended`, that holds back what may be the beginning of a secret.
 
     Raises StoreError when the disk refuses, and whatever reading `said` raises.
     """
@@ -64,25 +62,21 @@ def recover(
         for copy in copies.values():
             open_files.enter_context(copy)
         room = None if most is None else most - sum(copy.size for copy in copies.values())
-        quiet = _without_values(said, redacting, ended=ended) if redacting else said
-        missing = _joined(piece for one in quiet for piece in copies[one.stream].missing(one))
+        marks = _Marks(copies)
+        seen = (marks.seen(one) for one in said)
+        missing = _joined(piece for one in seen for piece in copies[one.stream].missing(one))
         gained = _append(directory, missing, tty=tty, started=started, room=room)
     beyond = sum(copy.beyond for copy in copies.values())
     doubts = tuple(words for copy in copies.values() for words in copy.doubts())
     cut = any(copy.differs for copy in copies.values())
     known = {stream: copy.known for stream, copy in copies.items()}
-    if redacting:
-        known = {stream: redacting.heard.get(stream, 0) for stream in copies}
     return Recovered(
-        gained=gained, dropped=beyond - gained, doubts=doubts, known=None if cut else known
+        gained=gained,
+        dropped=beyond - gained,
+        doubts=doubts,
+        known=None if cut else known,
+        bookmark=None if cut else marks.found,
     )
-
-
-def _without_values(said: Iterable[Said], redacting: Redacting, *, ended: bool) -> Iterator[Said]:
-    for one in said:
-        yield replace(one, data=redacting.feed(one.stream, one.data))
-    for stream, data in redacting.end() if ended else ():
-        yield Said(at=None, stream=stream, data=data)
 
 
 def mend_timing(directory: Path, *, tty: bool) -> None:
@@ -117,7 +111,7 @@ class _Copy:
         self._path = f"{directory}/logs/{FILES[stream]}"
         self._fd: int | None = None
         self.size = dict(listed(f"{directory}/logs")).get(FILES[stream], 0)
-        self._heard = 0
+        self.heard = 0
         self.beyond = 0  # bytes that the engine remembers and that are not kept
         self.differs = False
         self._doubtful = False
@@ -136,9 +130,9 @@ class _Copy:
 
     def missing(self, said: Said) -> Iterator[Said]:
         """The part of a piece that is not kept yet."""
-        self._doubtful = said.doubtful and self._heard >= self.size
-        known = said.data[: max(0, self.size - self._heard)]
-        self._heard += len(said.data)
+        self._doubtful = said.doubtful and self.heard >= self.size
+        known = said.data[: max(0, self.size - self.heard)]
+        self.heard += len(said.data)
         if known and not self.differs:
             assert self._fd is not None
             self.differs = _read(self._fd, len(known)) != known
@@ -149,13 +143,55 @@ class _Copy:
     @property
     def known(self) -> int:
         """How long the stream is, kept or not."""
-        return max(self.size, self._heard)
+        return max(self.size, self.heard)
 
     def doubts(self) -> Iterator[str]:
         if self.differs:
             yield f"{self._stream}: the engine's log is not the one this began as; its end is lost"
         elif self._doubtful:
             yield f"{self._stream}: whether its last line ended with a newline is not known"
+
+
+class _Marks:
+    """Looks for a bookmark: a moment before which everything came, and nothing that comes later.
+
+    It lies a second back: what two streams say at once may be noted the other way round.
+    """
+
+    def __init__(self, copies: Mapping[Stream, _Copy]) -> None:
+        self._copies = copies
+        self._ends = dict.fromkeys(copies, b"\n")
+        self._latest: datetime | None = None
+        self._next: Bookmark | None = None
+        self.found: Bookmark | None = None
+
+    def seen(self, said: Said) -> Said:
+        """Not taken in yet."""
+        if not said.data:
+            return said
+        if said.at is None:  # no time can be trusted then
+            self._latest = self._next = self.found = None
+            return said
+        at = said.at.replace(microsecond=said.at.microsecond // _TICK * _TICK)
+        if self._latest is None or at > self._latest:
+            self._latest = at
+            self._mark(at)
+        self._next = _unless_later(self._next, at)
+        self.found = _unless_later(self.found, at)
+        self._ends[said.stream] = said.data[-1:]
+        return said
+
+    def _mark(self, at: datetime) -> None:
+        if set(self._ends.values()) != {b"\n"}:
+            return
+        if self._next and at - self._next.at < _APART:
+            return
+        before = {stream: copy.heard for stream, copy in self._copies.items()}
+        self.found, self._next = self._next or self.found, Bookmark(at=at, before=before)
+
+
+def _unless_later(mark: Bookmark | None, at: datetime) -> Bookmark | None:
+    return None if mark and mark.at > at else mark
 
 
 class _Clock:

@@ -101,7 +101,7 @@ class Blobs:
         return Entry(mode, self._store(content))
 
     def _store(self, content: bytes) -> str:
-        import hashlib  # noqa: PLC0415 - 3 ms, and often there is nothing to store
+        import hashlib  # noqa: PLC0415 - OpenSSL is 3.6 MB, which a supervisor waits without
 
         head = b"blob %d\0" % len(content)
         blob = hashlib.new(self._algorithm, head + content, usedforsecurity=False).hexdigest()

@@ -1,24 +1,31 @@
 """What a supervisor takes of the memory while it looks after a session that was let go of.
 
-python -m tests.bench.supervisor     target: at most 20 MB resident, of a quiet and a chatty one
+python -m tests.bench.supervisor     target: at most 20 MB resident, of a quiet and a chatty one,
+                                     also at its most, where it takes up one of very many lines
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench.timing import OUTRIG, environment
 from tests.bench.yardstick import yard
 
+if TYPE_CHECKING:
+    from tests.bench.yardstick import Yard
+
 TARGET = 20.0  # MB, as 10**6 bytes
 SECONDS = 3.0  # of output, which is dozens of megabytes
 SESSIONS = {"quiet": "sleep 1000", "chatty": "yes what a build prints, in many words"}
+TAKEN_UP = "sleep 1; yes | head -c 4000000; sleep 1; echo; sleep 1000"  # two million lines
 PYTHON = (sys.executable, "-I", "-S", "-c", "input()")
 
 
@@ -36,8 +43,37 @@ def main() -> int:
                 finally:
                     _said((*OUTRIG, "kill", session), env)
                     _said((*OUTRIG, "discard", "-y", session), env)
+        found["taken up"], seconds = taken_up(here, env)
     show({"python alone": python_alone(), **found})
-    return int(max(one["Rss"] for one in found.values()) > TARGET)
+    sys.stdout.write(f"two million lines were taken up in {seconds:.1f} s\n")
+    most = found["taken up"]["VmHWM"]
+    return int(max(most, *(one["Rss"] for one in found.values())) > TARGET)
+
+
+def taken_up(here: Yard, env: dict[str, str]) -> tuple[dict[str, float], float]:
+    """A new supervisor's memory, and how long it was until it knew everything."""
+    session = _said(here.outrig("sh", "-c", TAKEN_UP, options=("-d",)), env)
+    try:
+        time.sleep(SECONDS)  # it has heard some of it
+        old = supervisor(session)
+        os.kill(old, signal.SIGKILL)
+        while Path(f"/proc/{old}").exists():
+            time.sleep(0.1)
+        time.sleep(SECONDS)
+        began = time.monotonic()
+        log = (*OUTRIG, "logs", "-f", session)
+        with subprocess.Popen(log, env=env, stdout=subprocess.PIPE) as reader:
+            assert reader.stdout
+            left = 4_000_001
+            while left:
+                left -= len(reader.stdout.read(min(left, 1 << 20)))
+            seconds = time.monotonic() - began
+            reader.terminate()
+        time.sleep(SECONDS)
+        return memory(supervisor(session)), seconds
+    finally:
+        _said((*OUTRIG, "kill", session), env)
+        _said((*OUTRIG, "discard", "-y", session), env)
 
 
 def _said(command: tuple[str, ...], env: dict[str, str]) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.core.engine import Ref
+from outrig.core.transcript import Bookmark
 from outrig.engine import endpoint
-from outrig.engine.logs import PIECE, Framed, Mender, OfTerminal, output
+from outrig.engine.logs import PIECE, Framed, Mender, OfTerminal, output, since
 from outrig.engine.wire import Wire
 from outrig.errors import ContainerGoneError, EngineUnreachableError
 
@@ -71,6 +72,11 @@ def test_when_it_came_to_the_microsecond():
     said = Mender().mend("stdout", STAMP + b" a\n")
     assert said.at == datetime(2026, 11, 21, 14, 13, 51, 475932, tzinfo=UTC)
     assert Mender().mend("stdout", b"nonsense a\n").at is None
+
+
+def test_since_a_bookmark():
+    at = datetime(2026, 11, 21, 14, 13, 51, 470_000, tzinfo=UTC)
+    assert since(Bookmark(at=at, before={})) == "1795270431.470000000"
 
 
 def pieces(data: bytes, seed: int) -> Iterator[bytes]:

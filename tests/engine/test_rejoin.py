@@ -35,8 +35,9 @@ def test_all_is_handed_on_once_and_in_order(stream, seed):
     draw = random.Random(seed)
     began = draw.randrange(len(stream) + 1)  # where the line began
     kept = draw.randrange(began + 1)
-    seam = Seam(kept)
-    found, logged, lined = stream[:kept], 0, began
+    logged = stream.rfind(b"\n", 0, draw.randrange(kept + 1)) + 1  # the log begins with a line
+    seam = Seam(kept, logged)
+    found, lined = stream[:kept], began
     while lined < len(stream) or logged < told_by_log(stream):
         if draw.random() < 0.5:
             step = min(draw.choice((1, 7, 9000)), len(stream) - lined)

@@ -117,6 +117,43 @@ def test_many_small_pieces_share_a_line(tmp_path):
     assert read(tmp_path, "timing").count(b"\n") == 2
 
 
+# Seconds and what was said then; the second and how many bytes came before the bookmark.
+MARKS = [
+    ([(0, "stdout", b"a\n"), (1, "stderr", b"e\n"), (2, "stdout", b"b\n")], (1, 2, 0)),
+    ([(0, "stdout", b"a\n"), (0.5, "stdout", b"b\n"), (2, "stdout", b"c\n")], (0, 0, 0)),
+    ([(0, "stdout", b"a\n"), (0.5, "stdout", b"b\n")], None),  # less than a second back
+    ([(0, "stdout", b"a\n"), (1, "stdout", b"b"), (2, "stdout", b"c\n"), (3, "stdout", b"")],
+     (0, 0, 0)),
+    ([(0, "stdout", b"a"), (1, "stderr", b"e\n"), (2, "stderr", b"f\n")], None),
+    ([(5, "stdout", b"a\n"), (6, "stdout", b"b\n"), (1, "stdout", b"c\n")], None),  # the clock
+    ([(0, "stdout", b"a\n"), (5, "stdout", b"b\n"), (7, "stdout", b"c\n"), (6, "stdout", b"d\n")],
+     (5, 2, 0)),
+    ([(0, "stdout", b"a\n"), (1, "stdout", b"b\n"), (1.004, "stderr", b"e\n"),
+      (3, "stderr", b"f\n")],
+     (1, 2, 0)),
+    ([(0, "stdout", b"a\n"), (1, "stdout", b"b\n"), (None, "stdout", b"c\n")], None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoken", "found"), MARKS)
+@pytest.mark.parametrize("kept", [b"", b"a"])
+def test_a_bookmark_for_who_goes_on(tmp_path, spoken, found, kept):
+    say(tmp_path, ("stdout", kept))
+    times = [None if second is None else NOON + timedelta(seconds=second) for second, *_ in spoken]
+    remembered = [
+        Said(at=at, stream=stream, data=data)
+        for at, (_, stream, data) in zip(times, spoken, strict=True)
+    ]
+    mark = recover(tmp_path, remembered, tty=False, started=NOON).bookmark
+    if found is None:
+        assert mark is None
+    else:
+        assert mark
+        second, stdout, stderr = found
+        assert mark.at == NOON + timedelta(seconds=second)
+        assert mark.before == {"stdout": stdout, "stderr": stderr}
+
+
 def read(directory: Path, name: str) -> bytes:
     return (directory / "logs" / name).read_bytes()
 
