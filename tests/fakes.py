@@ -67,6 +67,7 @@ class Script:
     ends: Exit | OutrigError = field(default_factory=exited)
     line_breaks: bool = False  # after what it says, the line breaks instead of ending
     runs_until: str | None = None  # the signal that ends it; None: it ends by itself
+    mounted: str | None = None  # its mountinfo
     # Each look at its processes takes one.
     crowd: list[str | OutrigError | None] = field(default_factory=list)
     refuses_create: OutrigError | None = None
@@ -224,6 +225,10 @@ class FakeEngine:
         made = self._found(ref)
         made.state = "running"
         return made.output
+
+    def mounted(self, ref: Ref) -> str | None:
+        self._found(ref)
+        return self.script.mounted
 
     def adopt(
         self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool

@@ -122,6 +122,10 @@ class Engine(Protocol):
         """
         ...
 
+    def mounted(self, ref: Ref) -> str | None:
+        """The mountinfo of a container that runs; None once it has ended, or from afar."""
+        ...
+
     def adopt(self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool) -> Attached:
         """Go on with a line that Output.handover() gave away."""
         ...

@@ -172,6 +172,18 @@ class DockerEngine:
             self.resize(ref, *prepared.size)
         return prepared.output
 
+    def mounted(self, ref: Ref) -> str | None:
+        answer = self._wire.call("GET", f"/containers/{ref.id}/json")
+        pid = answer.json()["State"].get("Pid") if answer.fine else None
+        if not pid:
+            return None
+        try:
+            descriptor = os.open(f"/proc/{pid}/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it has ended, or belongs to an engine in another pid namespace
+            return None
+        with os.fdopen(descriptor, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read() or None
+
     def adopt(
         self, ref: Ref, descriptor: int, state: Mapping[str, str], *, tty: bool
     ) -> AttachedOutput:

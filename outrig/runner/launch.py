@@ -32,12 +32,20 @@ from outrig.core.session import (
     with_workspace,
     without_resource,
 )
-from outrig.errors import EngineError, EngineUnreachableError, MountError, OutrigError, StoreError
+from outrig.errors import (
+    EngineError,
+    EngineUnreachableError,
+    MountError,
+    OutrigError,
+    StoreError,
+    UsageError,
+)
 from outrig.record.log import Recorder
-from outrig.runner import homes, image, issue, network, snapshot, tamper, workspace
+from outrig.runner import homes, image, issue, mounted, network, snapshot, tamper, workspace
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, intents, places, toml
+from outrig.workspace import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +81,7 @@ def launch(
     _refuse_elsewhere(engine)
     _refuse_socket(order, engine)
     _refuse_own_state(order)
+    _refuse_planted(order, session_dir)
     issue.settle_rivals(order.plan.alone, store, engine)
     held = _record(order, store, session_dir)
     with contextlib.ExitStack() as undo:
@@ -135,6 +144,20 @@ def _refuse_own_state(order: Order) -> None:
                     "what it learned; no session may write that",
                     hint="mount it read-only, or a directory that does not hold it",
                 )
+
+
+def _refuse_planted(order: Order, session_dir: Path | None) -> None:
+    """A --session-dir by way of a link in the workspace is where some session wanted it."""
+    if session_dir is None:
+        return
+    plan = order.plan
+    link = sources.first_link(Path(plan.workspace.start) / session_dir, Path(plan.workspace.root))
+    if link is not None:
+        raise UsageError(
+            f"--session-dir {session_dir} goes through {link}, a link in the workspace, to "
+            f"{os.path.realpath(link)}: a session may have planted it",
+            hint="name the directory itself",
+        )
 
 
 def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held:
@@ -223,6 +246,7 @@ class _Start:
         said = {**taking.outcome(), **looking.outcome()}  # from here on the session can write
         output = self._started(ref)
         self.undo.callback(output.close)
+        mounted.check(self.engine, ref, container, self.held.directory)
         control = places.runtime(self.order.host_env)
         with contextlib.suppress(StoreError):  # it runs, whatever the disk says: all that it says
             # is kept in files that are open, and whoever comes next calls it running

@@ -95,6 +95,20 @@ def _drawn_up(
         terminal=tty,
         env_names=tuple(asked.values),
     )
+    mounts = sources.resolve_mounts(
+        drafted.mounts,
+        root=Path(drafted.workspace.root),
+        target=drafted.target,
+        base=Path(drafted.workspace.start),
+        home=home,
+    )
+    if not drafted.isolation.own_tree:
+        sources.refuse_missing(
+            drafted.working_dir,
+            root=Path(drafted.workspace.root),
+            target=drafted.target,
+            mounts=mounts,
+        )
     return Order(
         plan=replace(drafted, network=_reach(drafted, resolved.config, asked.values, where.env)),
         config=resolved.config,
@@ -107,13 +121,7 @@ def _drawn_up(
         git_settings=committing.settings(),
         home=home,
         seccomp=_profile(resolved.config.security.seccomp),
-        mounts=sources.resolve_mounts(
-            drafted.mounts,
-            root=Path(drafted.workspace.root),
-            target=drafted.target,
-            base=Path(drafted.workspace.start),
-            home=home,
-        ),
+        mounts=mounts,
         warnings=(*resolved.warnings, *asked.notices),
     )
 

@@ -72,6 +72,26 @@ def resolve_mounts(
     return tuple(mount for mount in made if mount is not workspace)
 
 
+def refuse_missing(directory: str, *, root: Path, target: str, mounts: Sequence[Mount]) -> None:
+    """Raise MountError for a working directory that the runtime would make, as root (tried).
+
+    It is looked for in the mount it lies in, without following a link out of that.
+    """
+    places = (Mount(source=str(root), target=target), *mounts)
+    around = [one for one in places if inside(directory, (one.target,))]
+    if not around:
+        return
+    outer = max(around, key=lambda one: len(one.target))
+    top = Path(outer.source)
+    place = top / Path(directory).relative_to(outer.target)
+    real = Path(os.path.realpath(place))
+    if not real.is_dir() or not real.is_relative_to(top):
+        raise MountError(
+            f"the working directory {directory} is {place}, and that is no directory",
+            hint=f"mkdir -p {place}, or another -w",
+        )
+
+
 def _existing(path: Path, spec: MountSpec) -> Path:
     try:
         source = path.resolve(strict=True)
@@ -87,7 +107,7 @@ def _existing(path: Path, spec: MountSpec) -> Path:
 
 def _refuse_escape(asked: Path, root: Path, source: Path, spec: MountSpec) -> None:
     """A path through the workspace must stay in it: a session may have planted the link."""
-    link = _first_link(asked, root)
+    link = first_link(asked, root)
     if link and not source.is_relative_to(root):
         raise MountError(
             f"{spec.declared}: {link} is a link that leaves the workspace, to {source}",
@@ -99,7 +119,7 @@ def _refuse_escape(asked: Path, root: Path, source: Path, spec: MountSpec) -> No
         )
 
 
-def _first_link(asked: Path, root: Path) -> Path | None:
+def first_link(asked: Path, root: Path) -> Path | None:
     """The first symlink in `root` on the way that the kernel takes along an absolute path."""
     here = Path("/")
     rest = [*reversed(asked.parts[1:])]

@@ -256,7 +256,7 @@ def test_somebody_who_was_asked_for(place: Place, asked, expected):
     who = "echo $(id -u) $(id -g) $(whoami); touch ~/made && echo home"
     done = place("-u", asked, "sh", "-c", who).ok()
     assert done.out == f"{expected}\nhome\n"
-    assert ("runs as uid 0" in done.err) == (asked == "root")
+    assert ("--user root: the session is root with CHOWN" in done.err) == (asked == "root")
 
 
 def test_the_images_own_user_is_not_asked(place: Place, busybox_user: str):

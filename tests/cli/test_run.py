@@ -94,8 +94,9 @@ def test_a_build_that_fails(run: Run, engine_client, home: Home):
 def test_a_place_to_start_that_is_a_file(run: Run):
     (run.work / "file").write_text("")
     done = run("-w", "file", "true")
-    assert run.ending(done)[1:] == ("failed", "start-failed")
-    assert "error:" in done.err
+    assert done.code == 125
+    assert f"the working directory /workspace/file is {run.work}/file" in done.err
+    assert run.sessions() == []
 
 
 @pytest.mark.docker
@@ -206,7 +207,7 @@ def test_the_environment(run: Run):
     assert not [line for line in lines if "SECRET" in line or "GONE" in line]
     assert "-e GONE: not set here" in done.err
     assert run.record()["env_names"] == ["A", "HOSTED"]
-    kept = b"".join(path.read_bytes() for path in run.session.glob("*.*"))
+    kept = b"".join(path.read_bytes() for path in run.session.glob("*.*") if path.is_file())
     assert b"of the host" not in kept
     assert b"1 = 2" not in kept
 
@@ -424,22 +425,6 @@ def test_a_session_directory_that_is_taken(run: Run, home: Home, tmp_path: Path,
 
 
 @pytest.mark.docker
-def test_a_linked_worktree_is_refused(run: Run, tmp_path: Path):
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
-    subprocess.run([*git, "init", "-q", tmp_path / "main"], check=True)
-    subprocess.run(
-        [*git, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path / "main", check=True
-    )
-    linked = tmp_path / "linked"
-    subprocess.run([*git, "worktree", "add", "-q", linked], cwd=tmp_path / "main", check=True)
-    done = run("true", cwd=linked)
-    assert done.code == 125
-    assert "linked worktree" in done.err
-    assert "hint:" in done.err
-    assert run.sessions() == []
-
-
-@pytest.mark.docker
 def test_home_is_no_workspace_unless_somebody_says_so(run: Run, home: Home):
     done = run("true", cwd=home.path)
     assert done.code == 125
@@ -489,6 +474,7 @@ def test_a_dry_run_needs_no_engine_and_does_nothing(outrig: Outrig, home: Home, 
 
 
 def test_a_dry_run_as_json_says_the_same(outrig: Outrig):
+    (outrig.cwd / "x").mkdir()
     as_toml = tomllib.loads(outrig("run", "--dry-run", "-w", "x", "make").ok().out)
     as_json = json.loads(outrig("run", "--dry-run", "--json", "-w", "x", "make").ok().out)
     assert as_json == as_toml

@@ -1,0 +1,53 @@
+"""What a session that has just started really has mounted: as planned, or it ends at once.
+
+Between our look at a source and the engine's mount of it somebody else, an earlier session that
+still runs, may have put a symlink there (tried). What the kernel then says is the truth.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outrig.core.frozen import replace
+from outrig.core.mountinfo import differences
+from outrig.core.mounts import inside
+from outrig.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from outrig.core.engine import Container, Mount, Ref
+    from outrig.engine import Engine
+
+HERE = Path("/proc/self/mountinfo")
+
+
+def check(engine: Engine, ref: Ref, container: Container, directory: Path) -> None:
+    """Raise WorkspaceError for a difference; `directory` is the session's own.
+
+    One that has ended already shows nothing; then the sources are looked at once more.
+    """
+    planned = [_real(mount, directory) for mount in container.mounts]
+    text = engine.mounted(ref)
+    if text is None:
+        found = [f"{one.source} is a link now" for one in planned if _is_link(one)]
+    else:
+        here = HERE.read_text(encoding="utf-8", errors="surrogateescape")
+        found = list(differences(planned, text, here))
+    if found:
+        raise WorkspaceError(
+            f"the session was killed: what it has mounted is not what was planned: {found[0]}",
+            hint="see what else writes there: outrig ls --status running",
+        )
+
+
+def _real(mount: Mount, directory: Path) -> Mount:
+    """The session's own directory may be reached through links of the user's."""
+    if mount.volume or not inside(mount.source, (str(directory),)):
+        return mount
+    below = os.path.relpath(mount.source, directory)
+    return replace(mount, source=os.path.normpath(os.path.realpath(directory) + "/" + below))
+
+
+def _is_link(mount: Mount) -> bool:
+    return not mount.volume and os.path.realpath(mount.source) != mount.source
