@@ -10,7 +10,7 @@ import os
 import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Network, Ref, Seen, Volume
 from outrig.core.frozen import replace
@@ -187,6 +187,7 @@ class FakeEngine:
         self.refuses_volumes: OutrigError | None = None
         self.made_networks: dict[str, Mapping[str, str]] = {}
         self.refuses_networks: list[OutrigError] = []
+        self.known: dict[str, Any] = {}
         self.joined: list[tuple[str, str, str]] = []
         self.exec_script = Script()
         self.executed: list[tuple[FakeExecution, Mapping[str, str]]] = []
@@ -206,6 +207,12 @@ class FakeEngine:
     def close(self) -> None:
         for made in self.containers.values():
             made.output.close()
+
+    def recall(self, subject: str) -> Any | None:
+        return self.known.get(subject)
+
+    def remember(self, subject: str, value: Any) -> None:
+        self.known[subject] = value
 
     # ------------------------------------------------------------------ a run
     def prepare(self, container: Container, env: Mapping[str, str]) -> Ref:

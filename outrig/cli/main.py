@@ -74,6 +74,13 @@ DOORS = (
         "Remove sessions and what outrig wrote for them.",
         alias="rm",
     ),
+    Door(
+        "network",
+        "outrig.cli.network",
+        "app",
+        "Show what sessions reached, and allow more.",
+        group=True,
+    ),
     Door("events", "outrig.cli.events", "events", "Show what happened to sessions, in order."),
     Door(
         "clean",

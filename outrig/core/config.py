@@ -362,6 +362,15 @@ class NetworkConfig:
         example='"corporate"',
         default_words="its default bridge",
     )
+    resolvers: tuple[str, ...] = key(
+        (),
+        doc="addresses that are asked for names there, in place of the machine's own",
+        kind="strings",
+        trust="global",
+        pattern=r"[0-9a-fA-F.:]+",
+        expects="an array of addresses",
+        example='["192.0.2.53"]',
+    )
 
 
 @frozen

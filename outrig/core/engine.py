@@ -115,14 +115,16 @@ class Link:
     |--------|--------------------------------------------------------------------|
     | none   | loopback                                                           |
     | bridge | the network `to` of the engine, or its default one                 |
-    | inner  | the session's own network `to`, at `address`; names from `resolver` |
+    | inner  | the session's own network `to`, at `address`                       |
     | joined | the network of the container `to`, which must run by the start     |
+
+    `resolvers` are asked for names in place of the machine's.
     """
 
     kind: Literal["none", "bridge", "inner", "joined"]
     to: str = ""
     address: str = ""
-    resolver: str = ""
+    resolvers: tuple[str, ...] = ()
 
 
 UNLINKED = Link(kind="none")

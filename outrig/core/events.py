@@ -7,6 +7,7 @@
 | it has ended                           | ended     |
 | it stands still; it goes on            | paused; unpaused |
 | a limit was hit that had not been      | limit-hit |
+| it may reach one more place            | allowed   |
 | another outcome                        | outcome   |
 | the record is gone                     | discarded |
 
@@ -21,7 +22,7 @@ from outrig.core.moment import time_text
 from outrig.core.terminal import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from outrig.core.session import Session
@@ -34,10 +35,13 @@ EVENTS = (
     "paused",
     "unpaused",
     "limit-hit",
+    "allowed",
     "outcome",
     "ended",
     "discarded",
 )
+
+_SHOWN = ("at", "event", "id", "status", "reason", "limit", "rule")  # for people
 
 
 def changes(
@@ -58,7 +62,8 @@ def event(name: str, session: Session | None, *, now: datetime, **facts: Any) ->
 def line(found: Mapping[str, Any]) -> str:
     """An event for people."""
     at, name, session, *rest = (
-        str(found.get(key) or "") for key in ("at", "event", "id", "status", "reason", "limit")
+        str(found.get(key) or "")
+        for key in ("at", "event", "id", "status", "reason", "limit", "rule")
     )
     facts = [word for word in rest if word and word != name]
     code = found.get("exit_code")
@@ -84,9 +89,17 @@ def _names(
     paused = bool(after.fields.get("paused_at"))
     if bool(before.fields.get("paused_at")) != paused and not after.ended:
         yield "paused" if paused else "unpaused", {}
+    for decision in _decisions(after)[len(_decisions(before)) :]:
+        yield "allowed", {"rule": str(decision.get("allow")), "by": str(decision.get("by"))}
     if before.fields.get("outcome") != after.fields.get("outcome"):
         yield "outcome", {"outcome": after.fields.get("outcome")}
     if after.ended and not before.ended:
         yield "ended", {}
     elif after.status != before.status:
         yield after.status, {}
+
+
+def _decisions(session: Session) -> Sequence[Mapping[str, Any]]:
+    said = session.fields.get("network")
+    found = said.get("decisions") if isinstance(said, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -52,6 +52,7 @@ class NetworkPlan:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     egress: str | None = None  # the engine's network that leads out; None: its default bridge
+    resolvers: tuple[str, ...] = ()  # what is asked for names there; none: the machine's
 
     @property
     def gated(self) -> bool:
@@ -87,6 +88,7 @@ def plan(
     deny: Iterable[str] = (),
     by_flag: Iterable[str] = (),
     egress: str | None = None,
+    resolvers: tuple[str, ...] = (),
 ) -> NetworkPlan:
     """Raises UsageError or NetworkError for rules that are none, or that the mode cannot keep.
 
@@ -111,7 +113,9 @@ def plan(
             hint="--network audit keeps each rule, open those of addresses",
         )
     kept = (text for text in allowed if not _is_idle(mode_, names=text in of_names))
-    return NetworkPlan(mode=mode_, allow=tuple(kept), deny=denied, egress=egress)
+    return NetworkPlan(
+        mode=mode_, allow=tuple(kept), deny=denied, egress=egress, resolvers=resolvers
+    )
 
 
 def is_of_names(text: str) -> bool:

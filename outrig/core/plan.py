@@ -318,6 +318,7 @@ def _network(
         by_flag=request.allow,
         deny=(*said.deny, *request.deny),
         egress=said.egress,
+        resolvers=said.resolvers,
     )
 
 

@@ -6,7 +6,7 @@ not of docker, because it has several tenants: a docker daemon near or far, the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -109,6 +109,12 @@ class Engine(Protocol):
     def locality(self) -> Locality:
         """Whether the daemon sees our files: a unix socket, and a nonce that we wrote."""
         ...
+
+    def recall(self, subject: str) -> Any | None:
+        """What was remembered of this very incarnation of the engine, or None."""
+        ...
+
+    def remember(self, subject: str, value: Any) -> None: ...
 
     # ------------------------------------------------------------------ a run
     def prepare(self, container: Container, env: Mapping[str, str]) -> Ref:

@@ -122,12 +122,11 @@ def _network(link: Link) -> Mapping[str, Any]:
     match link.kind:
         case "joined":
             return {"NetworkMode": f"container:{link.to}"}
-        case "inner":
-            # Whoever asks the engine's own resolver is answered by the gateway, too: by itself it
-            # would ask this machine's (a way out, CVE-2024-29018).
-            return {"NetworkMode": link.to, "Dns": [link.resolver]}
         case _:
-            return {"NetworkMode": link.to or {"none": "none", "bridge": "bridge"}[link.kind]}
+            # In a network of a session's own the gateway answers whoever asks the engine's own
+            # resolver, too: by itself it would ask this machine's (a way out, CVE-2024-29018).
+            dns = {"Dns": list(link.resolvers)} if link.resolvers else {}
+            return {"NetworkMode": link.to or link.kind, **dns}
 
 
 def _sysctls(link: Link) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Ref
 from outrig.core.frozen import frozen
@@ -22,6 +22,7 @@ from outrig.engine import (
     facts,
     host,
     images,
+    learned,
     locality,
     network,
     usage,
@@ -111,6 +112,14 @@ class DockerEngine:
             return known
         image = self._empty_image(host.survey()[0])
         return locality.probe(self._wire, self._cache, image.id, labels=self._helper())
+
+    def recall(self, subject: str) -> Any | None:
+        about = f"{subject} {self.endpoint}"
+        return learned.recall(self._cache, about, facts.incarnation(self._wire))
+
+    def remember(self, subject: str, value: Any) -> None:
+        about = f"{subject} {self.endpoint}"
+        learned.remember(self._cache, about, facts.incarnation(self._wire), value)
 
     # ------------------------------------------------------------------ a run
     def prepare(self, container_: Container, env: Mapping[str, str]) -> Ref:

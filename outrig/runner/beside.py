@@ -27,7 +27,6 @@ READY_SECONDS = 60.0  # on a machine that is busy; 0.3 on one that is not
 MEMORY = 256 * 1024**2
 _LOG_BYTES = 1024 * 1024
 _MOST_WORDS = 4096
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HINT = "--network none needs none of this; --network bridge neither, and keeps nothing away"
 
 
@@ -68,11 +67,14 @@ def container(
     )
 
 
-def start(making: Making, ref: Ref, told: bytes, *, role: str) -> None:
-    """Start it, tell it, and wait until it is ready. Raises NetworkError or EngineError."""
+def start(making: Making, ref: Ref, told: bytes, *, failed: str) -> None:
+    """Start it, tell it, and wait until it is ready.
+
+    Raises EngineError, or NetworkError: `failed`, and why.
+    """
     with contextlib.closing(making.engine.start(ref)) as line:
         _tell(line, told)
-        _until_ready(line, role)
+        _until_ready(line, failed)
 
 
 def _tell(line: Attached, told: bytes) -> None:
@@ -84,7 +86,7 @@ def _tell(line: Attached, told: bytes) -> None:
         left = left[line.write(left) :]
 
 
-def _until_ready(line: Attached, role: str) -> None:
+def _until_ready(line: Attached, failed: str) -> None:
     said: dict[str, bytes] = {}
     deadline = time.monotonic() + READY_SECONDS
     poll = select.poll()
@@ -93,12 +95,12 @@ def _until_ready(line: Attached, role: str) -> None:
         left = deadline - time.monotonic()
         chunks = line.read() if left > 0 and poll.poll(left * 1000) else None
         if chunks is None:
-            raise _failure(role, said.get("stderr", b""), late=left <= 0)
+            raise _failure(failed, said.get("stderr", b""), late=left <= 0)
         for stream, data in chunks:
             said[stream] = (said.get(stream, b"") + data)[-_MOST_WORDS:]
 
 
-def _failure(role: str, words: bytes, *, late: bool) -> NetworkError:
+def _failure(failed: str, words: bytes, *, late: bool) -> NetworkError:
     lines = words.decode(errors="replace").strip().splitlines()
     why = lines[-1] if lines else "it does not get ready" if late else "it ended without a word"
-    return NetworkError(f"the session's {role} could not be set up: {why}", hint=HINT)
+    return NetworkError(f"{failed}: {why}", hint=HINT)

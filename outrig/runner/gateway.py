@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,10 +19,10 @@ from outrig.core import network
 from outrig.core.engine import Link, Mount
 from outrig.core.session import with_fields
 from outrig.engine import addresses
-from outrig.errors import NetworkError
-from outrig.runner import beside
+from outrig.runner import beside, preflight, program
 from outrig.runner.network import GATEWAY, Aside, Ready
-from outrig.store import file, places
+from outrig.store import network as told
+from outrig.store import places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 
 PROXY_PORT = 3128
 NOBODY = 65534
-_IN_GATEWAY = "/run/outrig"
-_PACKAGES = ("outrig", "h11")
-_ARGUMENTS = ("-s", "-S", "-P", "-B", "-m", "outrig.gateway")
 _CAPABILITIES = ("NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETPCAP", "SETUID")
 _SYSCTLS = {"net.ipv4.ip_forward": "0"}
 _PIDS = 128
@@ -45,6 +40,7 @@ _PIDS = 128
 
 def ready(making: Making) -> Ready:
     """Begin to make it. Raises NetworkError or EngineError."""
+    preflight.prove(making)
     folder = _files(making)
     network_id, inner = making.network()
     image, of_host = making.engine.host_image(())
@@ -54,20 +50,20 @@ def ready(making: Making) -> Ready:
         role=GATEWAY,
         attempt=attempt,
         image=image,
-        mounts=(*of_host, *_program(), *_shown(folder)),
-        command=(os.path.realpath(sys.executable), *_ARGUMENTS),
-        link=Link(kind="bridge", to=making.order.plan.network.egress or ""),
+        mounts=(*of_host, *program.mounts(), *_shown(folder)),
+        command=program.command("-m", "outrig.gateway"),
+        link=making.outside,
         capabilities=_CAPABILITIES,
         sysctls=_SYSCTLS,
         pids=_PIDS,
     )
-    ref = making.engine.prepare(made, {"PATH": beside.PATH, "PYTHONPATH": f"{_IN_GATEWAY}/lib"})
+    ref = making.engine.prepare(made, program.ENVIRONMENT)
     making.made_container(ref, GATEWAY, attempt)
     _tell_place(making, inner)
     starting = Aside(lambda: _start(making, ref, network_id, inner))
     making.undo.callback(starting.over)  # before anything is taken back
     return Ready(
-        link=Link(kind="inner", to=network_id, address=inner.agent, resolver=inner.gateway),
+        link=Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,)),
         mounts=(_resolver(making, inner),),
         environment=_proxies(making.order.plan.network, f"http://{inner.gateway}:{PROXY_PORT}"),
         wait=starting.wait,
@@ -89,8 +85,8 @@ def _proxies(plan: NetworkPlan, proxy: str) -> Mapping[str, str]:
 
 def _start(making: Making, ref: Ref, network_id: str, inner: Inner) -> None:
     making.engine.join_network(network_id, ref, inner.gateway)
-    told = f"{json.dumps(_setting(making, inner))}\n".encode()
-    beside.start(making, ref, told, role=GATEWAY)
+    setting = f"{json.dumps(_setting(making, inner))}\n".encode()
+    beside.start(making, ref, setting, failed="the session's gateway cannot be set up")
 
 
 def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
@@ -105,8 +101,8 @@ def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
         "address": inner.gateway,
         "uid": uid,
         "gid": gid,
-        "policy": f"{_IN_GATEWAY}/policy/{places.POLICY}",
-        "journal": f"{_IN_GATEWAY}/{places.NETWORK_LOG}",
+        "policy": f"{program.INSIDE}/policy/{places.POLICY}",
+        "journal": f"{program.INSIDE}/{places.NETWORK_LOG}",
         "routes": list(making.routes),
     }
 
@@ -133,7 +129,8 @@ def _files(making: Making) -> Path:
     folder.parent.mkdir(mode=0o700)
     folder.mkdir()
     folder.chmod(0o755)
-    write_policy(folder, network.policy(making.order.plan.network, own=addresses.own(), hosts={}))
+    policy = network.policy(making.order.plan.network, own=addresses.own(), hosts={})
+    told.write_policy(Path(making.held.directory), policy)
     journal = folder / places.NETWORK_LOG
     journal.touch(mode=0o600)
     if os.getuid() == 0 and not making.engine.facts().rootless:
@@ -142,31 +139,12 @@ def _files(making: Making) -> Path:
     return folder
 
 
-def write_policy(folder: Path, policy: Mapping[str, object]) -> None:
-    """Swap it whole; the gateway looks at it before each decision."""
-    data = json.dumps(policy, indent=2).encode()
-    file.replace(f"{folder}/{places.POLICY}", data, mode=0o644)
-
-
 def _shown(folder: Path) -> Sequence[Mount]:
     journal = folder / places.NETWORK_LOG
     return (
-        Mount(source=str(folder), target=f"{_IN_GATEWAY}/policy"),
-        Mount(source=str(journal), target=f"{_IN_GATEWAY}/{places.NETWORK_LOG}", writable=True),
+        Mount(source=str(folder), target=f"{program.INSIDE}/policy"),
+        Mount(source=str(journal), target=f"{program.INSIDE}/{places.NETWORK_LOG}", writable=True),
     )
-
-
-def _program() -> Sequence[Mount]:
-    """The interpreter, where it is no part of /usr, and the packages that the gateway imports."""
-    base = os.path.realpath(sys.base_prefix)
-    mounts = [] if base.startswith("/usr/") or base == "/usr" else [Mount(source=base, target=base)]
-    for name in _PACKAGES:
-        spec = find_spec(name)
-        if spec is None or not spec.submodule_search_locations:
-            raise NetworkError(f"the gateway needs the Python package {name}, which is not there")
-        source = os.path.realpath(next(iter(spec.submodule_search_locations)))
-        mounts.append(Mount(source=source, target=f"{_IN_GATEWAY}/lib/{name}"))
-    return mounts
 
 
 def _resolver(making: Making, inner: Inner) -> Mount:

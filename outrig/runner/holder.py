@@ -16,13 +16,13 @@ The agent has no capability, so nothing that it does changes that; it cannot sen
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from outrig.core import address, network
 from outrig.core.engine import Link
 from outrig.engine import addresses
-from outrig.runner import beside
+from outrig.runner import beside, program
 from outrig.runner.network import Aside, Ready
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from outrig.runner.network import Making
 
 ROLE = "holder"
+FAILED = "the ways to this machine cannot be shut"
 _CAPABILITIES = ("NET_ADMIN", "NET_RAW", "SETPCAP")
 _PIDS = 32
 # IPv6 addresses that lead to an IPv4 one: NAT64, 6to4, Teredo, mapped and compatible.
@@ -80,15 +81,15 @@ def ready(making: Making) -> Ready:
         image=image,
         mounts=tuple(of_host),
         command=("/bin/sh", "-c", _SCRIPT),
-        link=Link(kind="bridge", to=making.order.plan.network.egress or ""),
+        link=making.outside,
         capabilities=_CAPABILITIES,
         sysctls={},
         pids=_PIDS,
     )
-    ref = making.engine.prepare(made, {"PATH": beside.PATH})
+    ref = making.engine.prepare(made, {"PATH": program.PATH})
     making.made_container(ref, ROLE, attempt)
     told = "".join(f"{line}\n" for line in (*shutters(making.order.plan.network), "end")).encode()
-    starting = Aside(lambda: beside.start(making, ref, told, role=ROLE))
+    starting = Aside(lambda: beside.start(making, ref, told, failed=FAILED))
     making.undo.callback(starting.over)
     return Ready(link=Link(kind="joined", to=ref.id), wait=starting.wait)
 
@@ -104,7 +105,7 @@ def shutters(plan: NetworkPlan) -> Iterator[str]:
         yield from _of_rule(network.parse(text), "REJECT")
     for text in plan.allow:
         yield from _of_rule(network.parse(text), "ACCEPT")
-    for resolver in addresses.resolvers():
+    for resolver in map(ip_address, plan.resolvers) if plan.resolvers else addresses.resolvers():
         for proto in ("udp", "tcp"):
             match = f"-p {proto} --dport 53"
             yield _line(ip_network(resolver), match, "ACCEPT")

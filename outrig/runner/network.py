@@ -79,6 +79,12 @@ class Making:
     undo: contextlib.ExitStack
     routes: Sequence[Mapping[str, Any]] = ()  # of the broker; with secrets, and stored nowhere
 
+    @property
+    def outside(self) -> Link:
+        """What leads out."""
+        plan = self.order.plan.network
+        return Link(kind="bridge", to=plan.egress or "", resolvers=plan.resolvers)
+
     def labels(self, attempt: str, role: str) -> Mapping[str, str]:
         session = self.held.session
         return naming.labels(

@@ -34,7 +34,7 @@ FACTS = Facts(
     runc_version="1.1.5",
     open_files=1_048_576,
 )
-INNER = Link(kind="inner", to="n1", address="100.64.0.3", resolver="100.64.0.2")
+INNER = Link(kind="inner", to="n1", address="100.64.0.3", resolvers=("100.64.0.2",))
 CONTAINER = Container(
     name="outrig-x",
     labels={"org.outrig.session": "x"},

@@ -1,0 +1,116 @@
+"""Does this engine keep a session's network shut? Tried once per engine, before it is relied upon.
+
+A container in a network made exactly as a session's, without a gateway, tries to get out:
+
+| it tries                                                | a way out is          |
+|---------------------------------------------------------|-----------------------|
+| a listener of ours on 0.0.0.0, by each of our addresses | a connection          |
+| the same by the first addresses of its own network      | a connection          |
+| the engine's own resolver, for a name that nobody has   | an answer             |
+| whom this machine asks for names                        | an answer             |
+
+Any way out, or no word of the probe, and no session starts in filter or audit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from typing import TYPE_CHECKING
+
+from outrig.core.engine import Link
+from outrig.core.frozen import replace
+from outrig.engine import addresses
+from outrig.runner import beside, program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from outrig.runner.network import Making
+
+SUBJECT = "network"
+SHUT = {"shut": True}
+ROLE = "helper"
+_RESOLVER = "127.0.0.11"  # the engine's own, in a network of a user's
+_PIDS = 128
+# It answers `ready`, as any container beside an agent, once all tries were in vain.
+_PROBE = """\
+import json, os, socket, struct, sys, threading
+told = json.loads(input())
+out = []
+def dial(address, port):
+    try:
+        socket.create_connection((address, port), 2).close()
+        out.append(f"{address} is reached")
+    except OSError:
+        pass
+def ask(address):
+    name = b"".join(bytes([len(one)]) + one for one in (os.urandom(8).hex().encode(), b"invalid"))
+    question = os.urandom(2) + b"\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0" + name + b"\\0\\0\\1\\0\\1"
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(2)
+            asking.connect((address, 53))
+            asking.send(question)
+            if asking.recv(512)[3] & 15 in (0, 3):
+                out.append(f"{address} answers questions about names")
+    except OSError:
+        pass
+tries = [threading.Thread(target=dial, args=one) for one in told["dial"]]
+tries += [threading.Thread(target=ask, args=(one,)) for one in told["ask"]]
+for one in tries: one.start()
+for one in tries: one.join()
+sys.exit("; ".join(out)) if out else print("ready", flush=True)
+"""
+
+
+def prove(making: Making) -> None:
+    """Raises NetworkError that says which way is open, unless this engine is known to be shut."""
+    if making.engine.recall(SUBJECT) == SHUT:
+        return
+    with contextlib.ExitStack() as undo:
+        _try(replace(making, undo=undo))
+    making.engine.remember(SUBJECT, SHUT)
+
+
+def _try(making: Making) -> None:
+    network_id, inner = making.network()
+    image, of_host = making.engine.host_image(())
+    attempt = making.note_container(ROLE)
+    link = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
+    made = beside.container(
+        making,
+        role=ROLE,
+        attempt=attempt,
+        image=image,
+        mounts=(*of_host, *program.mounts()),
+        command=program.command("-c", _PROBE),
+        link=link,
+        capabilities=(),
+        sysctls={},
+        pids=_PIDS,
+    )
+    ref = making.engine.prepare(made, program.ENVIRONMENT)
+    making.made_container(ref, ROLE, attempt)
+    with socket.create_server(("", 0), family=_family(), dualstack_ipv6=_is_dual()) as here:
+        tries = _tries(here.getsockname()[1], (inner.exit, inner.gateway))
+        told = f"{json.dumps(tries)}\n".encode()
+        beside.start(making, ref, told, failed="this engine does not keep a network shut")
+
+
+def _is_dual() -> bool:
+    return socket.has_dualstack_ipv6()
+
+
+def _family() -> socket.AddressFamily:
+    return socket.AF_INET6 if _is_dual() else socket.AF_INET
+
+
+def _tries(port: int, near: Sequence[str]) -> Mapping[str, object]:
+    ours = [str(one.network_address) for one in addresses.own()]
+    return {
+        "dial": [(address, port) for address in (*ours, *near)],
+        "ask": [_RESOLVER, *map(str, addresses.resolvers())],
+    }
