@@ -167,6 +167,9 @@ def run(  # noqa: PLR0917 - one parameter per option
     ] = False,
     tty: Annotated[bool, Option("-t --tty", "Use a terminal.")] = False,
     no_tty: Annotated[bool, Option("-T --no-tty", "Never use a terminal.")] = False,
+    no_redact: Annotated[
+        bool, Option("--no-redact", "Keep and show secrets as they are said.")
+    ] = False,
     no_stdin: Annotated[bool, Option("--no-stdin", "Give it /dev/null.")] = False,
     session_dir: Annotated[
         Path | None, Option("--session-dir", "Keep the session in this empty directory.")
@@ -229,6 +232,7 @@ def run(  # noqa: PLR0917 - one parameter per option
                 tty=_one_of(tty, no_tty),
                 interactive=interactive,
                 no_stdin=no_stdin,
+                no_redact=no_redact,
                 capture=as_json,
                 detach=detach,
                 notify=notify,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from outrig.cli import output, report
 from outrig.cli.console import TerminalConsole, terminal
 from outrig.core import description, detach, naming
+from outrig.core.container import SHELL
 from outrig.core.ending import EXIT_NOT_FOUND, EXIT_OWN_FAILURE
 from outrig.core.frozen import frozen
-from outrig.core.listing import span
 from outrig.core.terminal import one_line
 from outrig.engine import connect
 from outrig.errors import OutrigError, SessionNotFoundError, UsageError
@@ -114,6 +114,9 @@ def run(asked: Asked, result: Result) -> int:
 def _why_not_started(session: Session) -> str:
     """What init meant by the complaint that the session's own stderr ends with."""
     why = "does not exist" if session.exit_code == EXIT_NOT_FOUND else "cannot be executed"
+    if "env" in session.secrets.values():
+        needs = 'secrets with as = "env" need it: say as = "file"'
+        return f"error: {SHELL} {why} in image {session.image}, and {needs}"
     return f'error: "{session.command[0]}" {why} in image {session.image}'
 
 
@@ -215,6 +218,8 @@ def print_plan(asked: Asked) -> int:
 
 
 def _last_words(session: Session) -> str:
+    from outrig.core.listing import span
+
     took = span(session, datetime.now(UTC))
     code = "" if session.status == "completed" else f" ({session.reason}, exit {session.exit_code})"
     return f"{session.id} {session.status}{code} after {took}; next: outrig logs {session.id}"

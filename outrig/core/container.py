@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
 
 
+SHELL = "/bin/sh"
+
+
 def container_for(
     plan: RunPlan,
     *,
@@ -25,19 +28,24 @@ def container_for(
     keep_host_userns: bool,
     link: Link,
     seccomp: str | None = None,
+    script: str | None = None,
 ) -> Container:
     """`mounts` are all of them, resolved; `machine_memory` is in bytes.
 
-    `seccomp` is the text of a profile that takes the place of the engine's.
+    `seccomp` is the text of a profile that takes the place of the engine's; `script` is the path
+    of what a shell reads before it becomes the command.
     """
+    entrypoint, command = plan.entrypoint, plan.command
+    if script is not None:
+        entrypoint, command = (SHELL,), _after(script, plan, image)
     return Container(
         name=container_name(session.id),
         labels=labels(
             session=session.id, root=session.text("root_id"), attempt=attempt, role="agent"
         ),
         image=image.id,
-        entrypoint=plan.entrypoint,
-        command=plan.command,
+        entrypoint=entrypoint,
+        command=command,
         user=user,
         working_dir=plan.working_dir,
         mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
@@ -53,6 +61,13 @@ def container_for(
         size=plan.size,
         keep_host_userns=keep_host_userns,
     )
+
+
+def _after(script: str, plan: RunPlan, image: Image) -> tuple[str, ...]:
+    """What the shell is given. COMMAND replaces the image's own, which its ENTRYPOINT stays for."""
+    first = image.entrypoint if plan.entrypoint is None else plan.entrypoint
+    command = plan.command or (image.command if plan.entrypoint is None else ())
+    return ("-c", f'. {script}; exec "$@"', "outrig", *first, *command)
 
 
 def memory_limit(plan: RunPlan, machine: int) -> int:

@@ -73,6 +73,8 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
         "entrypoint": None if plan.entrypoint is None else list(plan.entrypoint),
         "env-names": list(plan.env_names),
         "home-files": sorted(plan.home),
+        "secrets": {one.name: one.way for one in plan.secrets} or None,
+        "redact": plan.redact if plan.secrets else None,
         "network": plan.network.table,
         "tty": plan.tty,
         "stdin": plan.stdin,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
-from outrig.core import identity, mounts, naming, network, repository, security, workspace
+from outrig.core import identity, mounts, naming, network, repository, secrets, security, workspace
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
 from outrig.core.relations import Relations, Work
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import AgentConfig, Config, MountConfig
+    from outrig.core.secrets import Secret
     from outrig.core.security import Security
     from outrig.core.workspace import Isolation
 
@@ -48,6 +49,7 @@ class Request:
     no_stdin: bool = False
     capture: bool = False  # --json: streams go to the logs only
     detach: bool = False  # -d: nobody looks, and a supervisor follows
+    no_redact: bool = False  # secrets are kept and shown as they were said
     notify: bool = False  # say on the user's desktop or terminal that it has ended
     start: str | None = None  # --from REF
     with_changes: bool = False
@@ -138,6 +140,8 @@ class RunPlan:
     host_paths: tuple[str, ...]
     notices: tuple[str, ...]
     origins: Mapping[str, str]
+    secrets: tuple[Secret, ...] = ()
+    redact: bool = True
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -219,6 +223,8 @@ def draft(
             *security.risks(security.decide(config), config.run.user),
         ),
         origins=resolved.origin,
+        secrets=secrets.given(config.secrets, agent_name, reach.mode),
+        redact=not request.no_redact,
     )
     _refuse_bytes(plan)
     return plan

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from outrig.core.frozen import frozen
+from outrig.core.network import GATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,13 +143,16 @@ def _route(entry: SecretConfig, api: Api | None) -> Route:
     )
 
 
-def given(entries: Mapping[str, SecretConfig], agent: str | None) -> tuple[Secret, ...]:
-    """Those of a session of this agent, or of a plain command."""
-    return tuple(
+def given(
+    entries: Mapping[str, SecretConfig], agent: str | None, network: str
+) -> tuple[Secret, ...]:
+    """Those of a session of this agent, or of a plain command, in this network mode."""
+    found = (
         secret(name, entry)
         for name, entry in sorted(entries.items())
         if not entry.agents or agent in entry.agents
     )
+    return tuple(one for one in found if one.way != "broker" or network in GATED)
 
 
 def variables(secret: Secret, broker: str) -> dict[str, str]:

@@ -95,6 +95,13 @@ class Session:
         )
 
     @property
+    def secrets(self) -> Mapping[str, str]:
+        """How each secret was given, by its name."""
+        found = self.fields.get("secrets")
+        given = found.get("given") if isinstance(found, dict) else None
+        return given if isinstance(given, dict) else {}
+
+    @property
     def labels(self) -> Mapping[str, str]:
         labels = self.fields.get("labels")
         return labels if isinstance(labels, dict) else {}

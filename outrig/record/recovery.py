@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from outrig.core.frozen import frozen, replace
-from outrig.core.transcript import Bookmark
+from outrig.core.transcript import Bookmark, Said
 from outrig.errors import StoreError
 from outrig.record.log import CODES, FILES, TIMING, Recorder
 from outrig.record.reading import Logs, listed
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from outrig.core.engine import Stream
-    from outrig.core.transcript import Said
+    from outrig.record.redact import Redacting
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -52,8 +52,13 @@ def recover(
     tty: bool,
     started: datetime,
     most: int | None = None,
+    redacting: Redacting | None = None,
+    ended: bool = True,
 ) -> Recovered:
     """Append what is missing. `most` is how many bytes the logs may hold, all streams together.
+
+    What is kept went through `redacting`, and so goes what is appended. Unless the session has
+    `ended`, that holds back what may be the beginning of a secret.
 
     Raises StoreError when the disk refuses, and whatever reading `said` raises.
     """
@@ -62,14 +67,16 @@ def recover(
         for copy in copies.values():
             open_files.enter_context(copy)
         room = None if most is None else most - sum(copy.size for copy in copies.values())
-        marks = _Marks(copies)
-        seen = (marks.seen(one) for one in said)
+        marks = _Marks(copies)  # in bytes of the engine's, which redacted logs do not count
+        seen = _without_values(said, redacting, ended=ended) if redacting else map(marks.seen, said)
         missing = _joined(piece for one in seen for piece in copies[one.stream].missing(one))
         gained = _append(directory, missing, tty=tty, started=started, room=room)
     beyond = sum(copy.beyond for copy in copies.values())
     doubts = tuple(words for copy in copies.values() for words in copy.doubts())
     cut = any(copy.differs for copy in copies.values())
     known = {stream: copy.known for stream, copy in copies.items()}
+    if redacting:
+        known = {stream: redacting.heard.get(stream, 0) for stream in copies}
     return Recovered(
         gained=gained,
         dropped=beyond - gained,
@@ -77,6 +84,13 @@ def recover(
         known=None if cut else known,
         bookmark=None if cut else marks.found,
     )
+
+
+def _without_values(said: Iterable[Said], redacting: Redacting, *, ended: bool) -> Iterator[Said]:
+    for one in said:
+        yield replace(one, data=redacting.feed(one.stream, one.data))
+    for stream, data in redacting.end() if ended else ():
+        yield Said(at=None, stream=stream, data=data)
 
 
 def mend_timing(directory: Path, *, tty: bool) -> None:

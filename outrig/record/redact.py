@@ -15,13 +15,12 @@ go of, and the rest of it is still found.
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from outrig.core.engine import Stream
 
 LEAST = 4  # bytes; what is shorter stands in every other line
 _LEAST_LINE = 16  # of a value with several lines
@@ -35,6 +34,7 @@ class Redaction:
     """The values of one session, ready to be looked for. `values` are by the secrets' names."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = values
         found: dict[bytes, bytes] = {}
         for name, value in values.items():
             for form in forms(value):
@@ -45,7 +45,7 @@ class Redaction:
 
     def clean(self, data: bytes) -> bytes:
         """All of something, without the values."""
-        stream = Stream(self)
+        stream = Sieve(self)
         return stream.feed(data) + stream.end()
 
     def text(self, words: str) -> str:
@@ -89,7 +89,7 @@ class Redaction:
         return first
 
 
-class Stream:
+class Sieve:
     """One stream of a session, chunk by chunk."""
 
     def __init__(self, redaction: Redaction, held: bytes = b"", shown: int = 0) -> None:
@@ -146,6 +146,41 @@ class Stream:
         return b"".join((*parts, data[at:cut]))
 
 
+class Redacting:
+    """All streams of a session, without the values. `heard` counts the bytes that it said."""
+
+    def __init__(
+        self, redaction: Redaction, states: Mapping[Stream, tuple[str, int]] | None = None
+    ) -> None:
+        self.redaction = redaction
+        self.heard: dict[Stream, int] = {}
+        self._streams = {
+            name: Sieve(redaction, bytes.fromhex(held), shown)
+            for name, (held, shown) in (states or {}).items()
+        }
+
+    def feed(self, stream: Stream, data: bytes) -> bytes:
+        self.heard[stream] = self.heard.get(stream, 0) + len(data)
+        return self._streams.setdefault(stream, Sieve(self.redaction)).feed(data)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a pause would let go of something."""
+        return any(stream.waits for stream in self._streams.values())
+
+    def pause(self) -> Iterator[tuple[Stream, bytes]]:
+        yield from ((name, stream.pause()) for name, stream in self._streams.items())
+
+    def end(self) -> Iterator[tuple[Stream, bytes]]:
+        yield from ((name, stream.end()) for name, stream in self._streams.items())
+
+    @property
+    def states(self) -> Mapping[Stream, tuple[str, int]]:
+        """What another process goes on from, as text."""
+        found = {name: stream.state for name, stream in self._streams.items()}
+        return {name: (held.hex(), shown) for name, (held, shown) in found.items()}
+
+
 def forms(value: str) -> Iterator[bytes]:
     """The ways in which a value may be written; none of one that is too short to be told."""
     raw = value.encode("utf-8", "surrogateescape")
@@ -163,6 +198,9 @@ def _tells(line: bytes) -> bool:
 
 
 def _escaped(value: str) -> Iterator[bytes]:
+    import json  # noqa: PLC0415 - these take 5 ms, and most sessions have no secret
+    from urllib.parse import quote, quote_plus  # noqa: PLC0415
+
     readable = value.encode("utf-8", "surrogateescape")
     for ascii_only in (True, False):
         text = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
@@ -181,6 +219,8 @@ def _lower(escaped: str) -> str:
 
 def _encoded(raw: bytes) -> Iterator[bytes]:
     """Base64 of it after 0, 1 or 2 bytes of something else, without what depends on those."""
+    import base64  # noqa: PLC0415 - as above
+
     for offset, skipped in ((0, 0), (1, 2), (2, 3)):
         padded = b"\0" * offset + raw
         whole = base64.b64encode(padded)

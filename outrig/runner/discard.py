@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.session import Session
 from outrig.errors import EngineUnreachableError, OutrigError, SessionBusyError, StoreError
-from outrig.runner import network, pins, volumes
+from outrig.runner import network, pins, secrets, volumes
 from outrig.runner.eviction import evict
 from outrig.store import lock, removal
 from outrig.store.file import UnreadableError
@@ -73,6 +73,8 @@ class Discarder(NamedTuple):
             self._volumes(current)
             self._networks(current)
             self._pins(current)
+            if current.session is not None:
+                secrets.release(current.session)
             kept = self._remove(current)
             if current.store:
                 current.store.note("discarded", current.session or Session({"id": doomed.id}))

@@ -13,13 +13,12 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from outrig.core import reconcile
 from outrig.core.ending import Finding, judge
 from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
-from outrig.runner import network, tamper, volumes
+from outrig.runner import network, secrets, tamper, volumes
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -28,7 +27,7 @@ from outrig.runner.snapshot import Checkpoints
 from outrig.store import intents
 
 if TYPE_CHECKING:
-    from outrig.core.ending import Intent
+    from outrig.core.ending import Ending, Intent
     from outrig.core.engine import Exit
     from outrig.core.session import Session
     from outrig.runner.console import Console
@@ -56,6 +55,8 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
         pump = Pump(run, console, control, unfed)
         deadlines = Deadlines(run)
         let_go = _until_output_ends(run, pump, console, deadlines)
+        if not let_go:
+            pump.say_the_rest()
         pump.note_dropped()
         if let_go:
             return Followed(run.held.session, pump.unfed)
@@ -90,7 +91,7 @@ def _until_output_ends(run: Launched, pump: Pump, console: Console, deadlines: D
         while True:
             poll = select.poll()
             pump.register(poll, take_all=deadlines.ending)
-            due = (deadlines.next(), checkpoints.due, console.due, run.output.due)
+            due = (deadlines.next(), checkpoints.due, console.due, run.output.due, pump.due)
             ready = dict(poll.poll(_patience(*due)))
             going_on, events = pump.turn(ready)
             for event in events:
@@ -100,6 +101,7 @@ def _until_output_ends(run: Launched, pump: Pump, console: Console, deadlines: D
                     deadlines.signalled(event.number)
             if not going_on:
                 return False
+            pump.keep()
             deadlines.keep(pump.heard)
             checkpoints.keep()
     return False
@@ -120,11 +122,7 @@ def finish(
     logs are not whole; `unwritten` is an intent that the disk refused.
     """
     intent, finding = intents.read(run.held.directory) or unwritten, _finding(run, exit_)
-    ending = (
-        reconcile.ending(run.held.session, intent, finding)
-        if run.taken_up
-        else judge(intent, finding)
-    )
+    ending = _judged(run, intent, finding)
     now = datetime.now(UTC)
     said = tamper.end(run.held.directory, run.held.session)  # killed here: whoever comes next
     run.held.update(
@@ -132,6 +130,7 @@ def finish(
             _with_missing(ended(session, ending, at=now), missing), **said
         )
     )
+    secrets.release(run.held.session)
     with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
         # A container that stays is noted: whoever comes next removes it. The run has ended, and a
         # note that cannot be taken away names what is gone.
@@ -140,6 +139,14 @@ def finish(
         volumes.release(run.engine, run.held)
         network.release(run.engine, run.held)
     return run.held.session
+
+
+def _judged(run: Launched, intent: Intent | None, finding: Finding) -> Ending:
+    if not run.taken_up:
+        return judge(intent, finding)
+    from outrig.core import reconcile  # noqa: PLC0415 - what whoever comes next needs
+
+    return reconcile.ending(run.held.session, intent, finding)
 
 
 def _finding(run: Launched, exit_: Exit | None) -> Finding:

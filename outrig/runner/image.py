@@ -46,8 +46,11 @@ def ready(
     *,
     cancel: Cancel,
     show: Callable[[str], None],
+    quiet: Callable[[str], str] = str,
 ) -> Ready:
     """Find or make the image of a planned run; `directory` is the session's, for the build log.
+
+    `quiet` takes out of its lines what must not be kept.
 
     Raises BuildError, ImageMissingError, CommandNotFoundError, or CancelledError within a build.
     """
@@ -58,7 +61,7 @@ def ready(
     with cancel.interruptible():
         if name is None:
             return _host(engine, order, show)
-        return _configured(engine, order, name, directory, show)
+        return _configured(engine, order, name, directory, show, quiet=quiet)
 
 
 # ---------------------------------------------------------------- the host image
@@ -115,7 +118,13 @@ def _host_paths_line(order: Order, more: Sequence[str]) -> str:
 
 
 def _configured(
-    engine: Engine, order: Order, name: str, directory: Path, show: Callable[[str], None]
+    engine: Engine,
+    order: Order,
+    name: str,
+    directory: Path,
+    show: Callable[[str], None],
+    *,
+    quiet: Callable[[str], str],
 ) -> Ready:
     from outrig.runner.build import ensure  # noqa: PLC0415 - the host image needs none of it
     from outrig.runner.recipe import Catalogue  # noqa: PLC0415 - as above
@@ -131,7 +140,7 @@ def _configured(
 
     def log(line: str) -> None:
         with file.open("a", encoding="utf-8", errors="surrogateescape") as kept:
-            kept.write(f"{line}\n")
+            kept.write(f"{quiet(line)}\n")
         if line.startswith(STEP):
             show(line)
 

@@ -41,7 +41,18 @@ from outrig.errors import (
     UsageError,
 )
 from outrig.record.log import Recorder
-from outrig.runner import homes, image, issue, mounted, network, snapshot, tamper, workspace
+from outrig.record.redact import Redacting
+from outrig.runner import (
+    homes,
+    image,
+    issue,
+    mounted,
+    network,
+    secrets,
+    snapshot,
+    tamper,
+    workspace,
+)
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, intents, places, toml
@@ -58,6 +69,7 @@ if TYPE_CHECKING:
     from outrig.runner.cancel import Cancel
     from outrig.runner.image import Ready
     from outrig.runner.order import Order
+    from outrig.runner.secrets import Handed, Values
     from outrig.runner.snapshot import Taking
     from outrig.runner.tamper import Beginning
     from outrig.store.creation import Held
@@ -82,24 +94,31 @@ def launch(
     _refuse_socket(order, engine)
     _refuse_own_state(order)
     _refuse_planted(order, session_dir)
+    known = secrets.values(order)
     issue.settle_rivals(order.plan.alone, store, engine)
-    held = _record(order, store, session_dir)
+    held = _record(order, known, store, session_dir)
     with contextlib.ExitStack() as undo:
         undo.callback(held.close)
         try:
-            run = _Start(order, engine, held, undo, cancel, show, os.urandom(8).hex()).go()
+            attempt = os.urandom(8).hex()
+            quiet = _without_values(show, known)
+            run = _Start(order, known, engine, held, undo, cancel, quiet, attempt).go()
         except OutrigError as error:
+            error.message = known.text(error.message)
+            error.hint = known.text(error.hint) if error.hint else None
             reason = error.reason or "start-failed"
-            _end(order, held, undo, never_started(reason, exit_code=error.run_exit_code))
+            _end(order, known, held, undo, never_started(reason, exit_code=error.run_exit_code))
             error.record = held.session.fields
             raise
         except CancelledError as stop:
             asked = intents.read(held.directory) or Intent(kind="signal", signal=stop.number)
-            _end(order, held, undo, interrupted_early(asked))
+            _end(order, known, held, undo, interrupted_early(asked))
             stop.record = held.session.fields
             raise
         except BaseException:
-            _end(order, held, undo, never_started("start-failed", exit_code=EXIT_OWN_FAILURE))
+            _end(
+                order, known, held, undo, never_started("start-failed", exit_code=EXIT_OWN_FAILURE)
+            )
             raise
         undo.pop_all()
     return run
@@ -160,17 +179,22 @@ def _refuse_planted(order: Order, session_dir: Path | None) -> None:
         )
 
 
-def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held:
+def _without_values(show: Callable[[str], None], known: Values) -> Callable[[str], None]:
+    return show if known.redaction is None else lambda line: show(known.text(line))
+
+
+def _record(order: Order, known: Values, store: SessionStore, session_dir: Path | None) -> Held:
     now = datetime.now(UTC)
 
     def build(session_id: str, _directory: Path) -> Session:
-        return description.first_record(
+        first = description.first_record(
             order.plan,
             session_id=session_id,
             container_name=naming.container_name(session_id),
             at=now,
             version=__version__,
         )
+        return known.cleaned(first)
 
     writable = [Path(mount.source) for mount in order.mounts if mount.writable]
     return creation.create(
@@ -184,7 +208,9 @@ def _record(order: Order, store: SessionStore, session_dir: Path | None) -> Held
     )
 
 
-def _end(order: Order, held: Held, undo: contextlib.ExitStack, ending: Ending) -> None:
+def _end(
+    order: Order, known: Values, held: Held, undo: contextlib.ExitStack, ending: Ending
+) -> None:
     """The record says what happened, then everything that was made goes.
 
     What failed first is what the user must hear of; a record that cannot be written says that it
@@ -193,12 +219,12 @@ def _end(order: Order, held: Held, undo: contextlib.ExitStack, ending: Ending) -
     with contextlib.suppress(StoreError):
         held.update(lambda session: ended(session, ending, at=datetime.now(UTC)))
         if not (held.directory / places.CONFIG).exists():
-            _keep_config(held, order)
+            _keep_config(held, order, known)
     undo.close()
 
 
-def _keep_config(held: Held, order: Order) -> None:
-    text = toml.text(cascade.as_table(order.config))
+def _keep_config(held: Held, order: Order, known: Values) -> None:
+    text = known.text(toml.text(cascade.as_table(order.config)))
     path = f"{held.directory}/{places.CONFIG}"
     try:
         file.replace(path, text.encode("utf-8", "backslashreplace"))
@@ -216,6 +242,7 @@ class _Start:
     """From `planned` to `running`; what each step makes, `undo` takes back."""
 
     order: Order
+    known: Values
     engine: Engine
     held: Held
     undo: contextlib.ExitStack
@@ -228,17 +255,27 @@ class _Start:
             lambda session: with_fields(preparing(session), engine=self.engine.endpoint)
         )
         found = image.ready(
-            self.engine, self.order, self.held.directory, cancel=self.cancel, show=self.show
+            self.engine,
+            self.order,
+            self.held.directory,
+            cancel=self.cancel,
+            show=self.show,
+            quiet=self.known.text,
         )
         facts = self.engine.facts()
         who = self._who(facts)
         reach = network.ready(self.order, self.held, who, self.engine, self.undo)
         tree = self._workspace(who)
         taking, looking = self._snapshot(tree)
-        container = self._container(found, facts, who, tree, reach)
+        handed = secrets.hand_out(self.order, self.known, self.held, who, self.undo)
+        container = self._container(found, facts, who, tree, reach, handed=handed)
         self.cancel.check()
-        environment_ = {**self._environment(found, who, tree), **reach.environment}
-        ref = self._prepare(container, environment_)
+        env = {
+            **self._environment(found, who, tree),
+            **reach.environment,
+            **handed.environment,
+        }
+        ref = self._prepare(container, env)
         self._note(ref, container, found, facts)
         self.cancel.check()
         recorder = self._recorder(container)
@@ -270,6 +307,7 @@ class _Start:
             idle=plan.idle,
             grace=plan.grace,
             control=control,
+            redacting=Redacting(self.known.redaction) if self.known.redaction else None,
         )
 
     def _snapshot(self, made: workspace.Ready) -> tuple[Taking, Beginning]:
@@ -311,6 +349,8 @@ class _Start:
         who: Identity,
         tree: workspace.Ready,
         reach: network.Ready,
+        *,
+        handed: Handed,
     ) -> Container:
         plan = self.order.plan
         own = homes.furnish(
@@ -321,12 +361,20 @@ class _Start:
             session=self.held.session,
             attempt=self.attempt,
             image=found.image,
-            mounts=(*found.mounts, *own, *tree.mounts, *reach.mounts, *self.order.mounts),
+            mounts=(
+                *found.mounts,
+                *own,
+                *tree.mounts,
+                *reach.mounts,
+                *handed.mounts,
+                *self.order.mounts,
+            ),
             user=who.user,
             machine_memory=facts.memory,
             keep_host_userns=facts.userns_remap,
             seccomp=self.order.seccomp,
             link=reach.link,
+            script=handed.script,
         )
 
     def _environment(self, found: Ready, who: Identity, tree: workspace.Ready) -> dict[str, str]:
@@ -399,4 +447,4 @@ class _Start:
         """What can wait until the engine is busy starting, which takes it 200 ms."""
         import outrig.runner.follow  # noqa: F401, PLC0415 - what comes next
 
-        _keep_config(self.held, self.order)
+        _keep_config(self.held, self.order, self.known)

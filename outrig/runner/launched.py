@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from outrig.core.engine import Ref
     from outrig.engine import Attached, Engine
     from outrig.record.log import Recorder
+    from outrig.record.redact import Redacting
     from outrig.store.creation import Held
 
 
@@ -32,4 +33,5 @@ class Launched:
     idle: float | None
     grace: float
     control: Path  # the directory of its control socket
+    redacting: Redacting | None = None  # what is looked for in all that it says
     taken_up: bool = False  # whoever followed it first died: an input may have been cut short

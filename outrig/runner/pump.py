@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from outrig.core.control import decode_size
 from outrig.core.session import with_dropped, with_fields
 from outrig.errors import StoreError
+from outrig.record.redact import PAUSE_SECONDS
 from outrig.runner.console import Resized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from outrig.core.engine import Stream
     from outrig.core.session import Session
@@ -39,6 +40,7 @@ class Pump:
         self._run = run
         self._console = console
         self._recorder = run.recorder
+        self._redacting = run.redacting
         self._control = control
         self._waiting: deque[tuple[Stream, memoryview]] = deque()
         self._gone: set[Stream] = set()
@@ -99,16 +101,42 @@ class Pump:
         chunks = self._run.output.read()
         if chunks is None:
             return False
+        if chunks:
+            self.heard = time.monotonic()
+        if self._redacting:
+            feed = self._redacting.feed
+            chunks = [(stream, feed(stream, data)) for stream, data in chunks]
+        self._take(chunks)
+        return True
+
+    def _take(self, chunks: Iterable[tuple[Stream, bytes]]) -> None:
+        """Keep it, then show it."""
         for stream, data in chunks:
+            if not data:
+                continue
             self._record(stream, data)
             if stream not in self._gone and self._console.outlet(stream):
                 self._waiting.append((stream, memoryview(data)))
-        if chunks:
-            self.heard = time.monotonic()
             if self._control:
                 self._control.wake()
         self._show()
-        return True
+
+    @property
+    def due(self) -> float | None:
+        """When a pause is one, if something would be said in it (time.monotonic)."""
+        waits = self._redacting is not None and self._redacting.waits
+        return self.heard + PAUSE_SECONDS if waits else None
+
+    def keep(self) -> None:
+        """Say what a pause lets go of, if it is one."""
+        due = self.due
+        if self._redacting and due is not None and time.monotonic() >= due:
+            self._take(self._redacting.pause())
+
+    def say_the_rest(self) -> None:
+        """The session says nothing more: what was held back as it might be a secret is none."""
+        if self._redacting:
+            self._take(self._redacting.end())
 
     def _record(self, stream: Stream, data: bytes) -> None:
         if self._refusal:

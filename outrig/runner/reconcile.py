@@ -28,7 +28,7 @@ from outrig.errors import (
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
-from outrig.runner import network, tamper, volumes
+from outrig.runner import network, secrets, tamper, volumes
 from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
@@ -223,12 +223,17 @@ class _Hands:
         assert self._engine
         assert repair.agent
         tty = session.fields.get("tty") is True
+        try:
+            redacting = secrets.redacting(session)
+        except StoreError as error:
+            return Recovered(doubts=(error.message,))
         return recover(
             self._store.directory(session.id),
             self._engine.said(repair.agent.ref, tty=tty),
             tty=tty,
             started=session.started_at or datetime.now(UTC),
             most=session.log_bytes,
+            redacting=redacting,
         )
 
     def _end(
@@ -250,6 +255,7 @@ class _Hands:
             return with_workspace(done, **said)
 
         self._store.update(session.id, finished)
+        secrets.release(session)
         if self._engine:
             self._remove(repair, session)
         else:

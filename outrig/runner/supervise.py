@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from outrig.core.engine import Ref
 from outrig.engine import connect
 from outrig.record.log import Recorder
+from outrig.record.redact import Redacting, Redaction
 from outrig.runner import hooks
 from outrig.runner.console import Silent
 from outrig.runner.follow import follow
@@ -61,6 +62,7 @@ def hand_over(run: Launched, *, unfed: bytes, piped: int | None, keeps_input: bo
         "unfed": unfed.hex(),
         "piped": piped,
         "keeps_input": keeps_input,
+        "secrets": _of(run.redacting),
     }
     run.held.store.note("detached", run.held.session)
     spawn("supervise", left, passed).returncode = 0  # it outlives us; nobody here waits for it
@@ -135,7 +137,19 @@ def _taken_over(left: Mapping[str, Any]) -> Launched:
         idle=left["idle"],
         grace=left["grace"],
         control=Path(left["control"]),
+        redacting=_redacting(left["secrets"]),
     )
+
+
+def _of(redacting: Redacting | None) -> Mapping[str, Any] | None:
+    """What must not be said aloud, for the letter: that is memory, and ours."""
+    if redacting is None:
+        return None
+    return {"values": redacting.redaction.values, "states": redacting.states}
+
+
+def _redacting(said: Mapping[str, Any] | None) -> Redacting | None:
+    return Redacting(Redaction(said["values"]), said["states"]) if said else None
 
 
 def _console(left: Mapping[str, Any]) -> Silent:

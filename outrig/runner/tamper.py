@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from outrig.core import tamper as judging
 from outrig.errors import OutrigError, reason
 from outrig.runner import snapshot
-from outrig.workspace import tamper, traces
+from outrig.workspace import tamper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,7 +125,9 @@ class _After:
         left = tamper.planted(found, self._known)
         named = tamper.named(found)
         start, end = trees
-        if isinstance(start, str) and isinstance(end, str):
+        if isinstance(start, str) and isinstance(end, str) and (start != end or named):
+            from outrig.workspace import traces  # noqa: PLC0415 - often nothing has changed
+
             git = snapshot.of(self._directory, env).git
             if start != end:
                 left += traces.between(git, start, end)

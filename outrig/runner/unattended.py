@@ -21,7 +21,7 @@ from outrig.engine import connect
 from outrig.errors import SessionBusyError
 from outrig.record.log import Recorder
 from outrig.record.recovery import mend_timing, recover
-from outrig.runner import hooks, reach, reconcile
+from outrig.runner import hooks, reach, reconcile, secrets
 from outrig.runner.console import Silent
 from outrig.runner.follow import follow
 from outrig.runner.launched import Launched
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.record.recovery import Recovered
+    from outrig.record.redact import Redacting
     from outrig.store.finding import Found
     from outrig.store.lock import Attendance
 
@@ -114,7 +115,8 @@ def _taken_up(held: Held, engine: Engine) -> Launched | None:
     if engine.exit(ref) is not None:
         return None
     tty = session.fields.get("tty") is True
-    found = _recovered(held, engine, tty=tty)
+    redacting = secrets.redacting(session)
+    found = _recovered(held, engine, redacting, tty=tty)
     output = engine.rejoin(ref, tty=tty, kept=found.known, bookmark=found.bookmark)
     if output is None:
         return None
@@ -139,11 +141,12 @@ def _taken_up(held: Held, engine: Engine) -> Launched | None:
         idle=_seconds(session, "idle"),
         grace=session.grace,
         control=Path(session.text("control_dir")),
+        redacting=redacting,
         taken_up=True,
     )
 
 
-def _recovered(held: Held, engine: Engine, *, tty: bool) -> Recovered:
+def _recovered(held: Held, engine: Engine, redacting: Redacting | None, *, tty: bool) -> Recovered:
     ref = reach.agent_ref(held.session)
     assert ref
     mend_timing(held.directory, tty=tty)
@@ -153,6 +156,8 @@ def _recovered(held: Held, engine: Engine, *, tty: bool) -> Recovered:
         tty=tty,
         started=held.session.started_at or datetime.now(UTC),
         most=held.session.log_bytes,
+        redacting=redacting,
+        ended=False,
     )
     if found.known is None:
         missing = "; ".join(found.doubts)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -346,6 +345,8 @@ class _Maker:
             further = shadow.alternates(one.host)
             lost = [path for path in further if not inside(path, self._taken)]
             if lost:
+                import shlex  # noqa: PLC0415 - rare
+
                 # A session could have written that file, so what it names is not mounted; and
                 # git inside would complain of it at every command.
                 yield Mount(source=self._empty("file"), target=f"{one.inside}/info/alternates")

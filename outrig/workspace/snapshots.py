@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.frozen import frozen, replace
 from outrig.errors import WorkspaceError, reason
-from outrig.workspace import fifos, index, overlay, rules
+from outrig.workspace import fifos, index, rules
 from outrig.workspace.blobs import Blobs, Skipped
 from outrig.workspace.differences import Differences
 from outrig.workspace.folders import Folders
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 
 DIRECTORY = "snapshots.git"
 START, END = "start", "end"
+# git knows the empty tree without having it
+EMPTY_TREE = {
+    "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
 _FILES = 500_000  # that one snapshot may add
 _CONFIG = """\
 [core]
@@ -191,6 +196,8 @@ class Snapshots:
 
     def _take_layer(self, git: Git, upper: Path) -> Taken:
         """What the start snapshot held, and the layer over it; ignored as the lower tree says."""
+        from outrig.workspace import overlay  # noqa: PLC0415 - one mode needs it
+
         held = git("ls-files", "-z").split(b"\0")[:-1] if Path(git.index or "").exists() else []
         layer = overlay.over(upper, held)
         new = _heeded(git, layer.new)
@@ -208,11 +215,8 @@ class Snapshots:
 
     def _written(self, git: Git) -> str:
         """The tree of an index. Blobs that a partial clone lacks are named all the same."""
-        import hashlib  # noqa: PLC0415 - as in blobs.py
-
         if not Path(git.index or "").exists():
-            # git knows the empty tree without having it
-            return hashlib.new(self.algorithm, b"tree 0\0", usedforsecurity=False).hexdigest()
+            return EMPTY_TREE[self.algorithm]
         return git("write-tree", "--missing-ok").decode().strip()
 
     def _unread(self) -> frozenset[bytes]:

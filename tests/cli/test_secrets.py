@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
+
+from tests.cli.conftest import until
 
 VALUE = "s3cr3t-of-the-test"
 CONFIG = f"""\
@@ -52,3 +56,111 @@ def test_check_says_whether_they_can_be_had_and_never_what_they_are(outrig):
 @pytest.mark.usefixtures("configured")
 def test_a_name_that_is_none(outrig):
     assert "no secret other" in outrig("secrets", "check", "other").failed(2).err
+
+
+# ---------------------------------------------------------------- in a session
+
+KEY = "k3y/of+the=test \"'$(id)' é"
+GIVEN = """\
+[secrets.forge]
+from = "env:FORGE"
+
+[secrets.token]
+from = "env:TOKEN"
+as = "env"
+"""
+BOTH = {"FORGE": KEY, "TOKEN": KEY[::-1]}
+
+
+@pytest.fixture
+def given(home):
+    file = home.config / "outrig/config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(GIVEN)
+
+
+def vaults():
+    return [str(path) for path in Path(f"/dev/shm/outrig-{os.geteuid()}").rglob("*-*")]
+
+
+def session_of(root):
+    (found,) = (path for path in root.iterdir() if not path.name.startswith("."))
+    return found
+
+
+def record_of(root):
+    return json.loads((session_of(root) / "session.json").read_text())
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("given")
+class TestInASession:
+    def test_file_and_variable_hold_the_values(self, outrig, session_root):
+        look = 'cat "$FORGE_FILE"; printf %s "$TOKEN"; stat -c %a-%u-$(id -u) "$FORGE_FILE"'
+        done = outrig("run", "--no-redact", "sh", "-c", look, env=BOTH).ok()
+        assert done.out.startswith(KEY + KEY[::-1] + "600-")
+        owner, user = done.out.rpartition("600-")[2].split("-")
+        assert owner.strip() == user.strip()
+        record = record_of(session_root)
+        assert record["secrets"]["given"] == {"forge": "file", "token": "env"}
+        assert record["secrets"]["redacted"] is False
+        assert not vaults()
+
+    def test_what_it_says_of_them_is_neither_shown_nor_kept(self, outrig, session_root):
+        say = 'cat "$FORGE_FILE"; echo; printf %s "$TOKEN" >&2; base64 -w0 "$FORGE_FILE"'
+        done = outrig("run", "--label", f"a={KEY}", "sh", "-c", say, "--", KEY, env=BOTH).ok()
+        assert done.stdout.startswith(b"[REDACTED:forge]\n[REDACTED:forge]")
+        assert done.stderr.endswith(b"[REDACTED:token]")
+        session = session_of(session_root)
+        assert (session / "logs/stdout.log").read_bytes() == done.stdout
+        record = record_of(session_root)
+        assert record["labels"] == {"a": "[REDACTED:forge]"}
+        assert record["command"][-1] == "[REDACTED:forge]"
+        for path in session.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                assert KEY.encode() not in path.read_bytes(), path
+
+    def test_without_a_pause_a_prompt_is_shown(self, outrig, home):
+        (home.config / "outrig/config.toml").write_text('[secrets.a]\nfrom = "env:A"\n')
+        process = outrig.start(
+            "run", "-i", "sh", "-c", "printf user; read x; echo $x", env={"A": "root-of-all"}
+        )
+        assert process.stdout.read(4) == b"user"
+        out, _ = process.communicate(b"root-of-all\n", timeout=40)
+        assert out == b"[REDACTED:a]\n"
+
+    def test_one_that_cannot_be_had_stops_it_before_anything_is_written(self, outrig, home):
+        (home.config / "outrig/config.toml").write_text('[secrets.a]\nfrom = "file:/nonexistent"\n')
+        done = outrig("run", "true").failed(125)
+        assert "secret a: cannot read /nonexistent" in done.err
+        assert "outrig secrets check a" in done.err
+        assert not home.sessions.exists()
+
+    def test_a_killed_outrig_leaves_them_to_whoever_comes_next(
+        self, outrig, session_root, tmp_path
+    ):
+        go = outrig.cwd / "go"
+        say = 'cat "$FORGE_FILE"; echo; until [ -e go ]; do sleep 0.1; done; cat "$FORGE_FILE"'
+        process = outrig.start("run", "sh", "-c", say, env=BOTH)
+        assert process.stdout.readline() == b"[REDACTED:forge]\n"
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+        process.stdin.close()
+        go.touch()
+        outrig("wait", "@last").ok()
+        record = record_of(session_root)
+        assert (record["status"], record.get("logs_incomplete")) == ("completed", None)
+        log = session_of(session_root) / "logs/stdout.log"
+        assert log.read_bytes() == b"[REDACTED:forge]\n[REDACTED:forge]"
+        assert not vaults()
+
+    def test_a_supervisor_goes_on_with_them(self, outrig, session_root):
+        say = 'cat "$FORGE_FILE"; sleep 1; cat "$FORGE_FILE"'
+        outrig("run", "-d", "sh", "-c", say, env=BOTH).ok()
+        outrig("wait", "@last").ok()
+        log = session_of(session_root) / "logs/stdout.log"
+        assert log.read_bytes() == b"[REDACTED:forge]" * 2
+        until(lambda: not record_of(session_root)["resources"], "nothing left on the engine")
+        assert not vaults()

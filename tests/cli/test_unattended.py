@@ -97,6 +97,7 @@ def test_all_who_look_see_every_byte_once_across_a_crash(run: Run, tmp_path: Pat
     run.until_said(b"line 5000\n")
     process.send_signal(signal.SIGKILL)
     process.wait()
+    until(lambda: supervisors(session), "a supervisor")
     for number, one in enumerate(lookers):
         assert one.wait(timeout=60) == 0
         assert (tmp_path / f"seen{number}").read_bytes() == BUSY_SAID

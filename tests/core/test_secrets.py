@@ -81,9 +81,15 @@ def test_some_are_for_some_agents_only():
     found = resolved(
         '[secrets.a]\nfrom = "env:A"\nagents = ["claude"]\n[secrets.b]\nfrom = "env:B"'
     ).config.secrets
-    assert [one.name for one in secrets.given(found, "claude")] == ["a", "b"]
-    assert [one.name for one in secrets.given(found, "codex")] == ["b"]
-    assert [one.name for one in secrets.given(found, None)] == ["b"]
+    assert [one.name for one in secrets.given(found, "claude", "open")] == ["a", "b"]
+    assert [one.name for one in secrets.given(found, "codex", "open")] == ["b"]
+    assert [one.name for one in secrets.given(found, None, "open")] == ["b"]
+
+
+@pytest.mark.parametrize("network", ["none", "open", "bridge", "filter", "audit"])
+def test_a_broker_is_where_the_gateway_is(network):
+    found = resolved('[secrets.a]\nfrom = "env:A"\napi = "openai"').config.secrets
+    assert bool(secrets.given(found, None, network)) == (network in ("filter", "audit"))
 
 
 WRONG = [

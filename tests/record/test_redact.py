@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outrig.record.redact import SHORT, Redaction, Stream
+from outrig.record.redact import SHORT, Redaction, Sieve
 
 VALUE = 'sk-t3st/"Zürich"+ä=&?x'
 RAW = VALUE.encode()
@@ -83,7 +83,7 @@ OVERLAPPING = redaction(key=VALUE, one="abab", two="babba", three="aabbabab")
 
 @given(st.lists(ALPHABET, max_size=30).map(b"".join), st.lists(st.integers(0, 150), max_size=12))
 def test_where_it_is_cut_makes_no_difference(data, cuts):
-    stream = Stream(OVERLAPPING)
+    stream = Sieve(OVERLAPPING)
     said = b"".join([*(stream.feed(piece) for piece in pieces(data, cuts)), stream.end()])
     assert said == OVERLAPPING.clean(data)
     assert not any(form in said for form in (b"abab", b"babba", RAW))
@@ -91,19 +91,19 @@ def test_where_it_is_cut_makes_no_difference(data, cuts):
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=8))
 def test_other_bytes_are_exact(data, cuts):
-    stream = Stream(redaction(key="a value that is not there"))
+    stream = Sieve(redaction(key="a value that is not there"))
     said = b"".join([*(stream.feed(piece) for piece in pieces(data, cuts)), stream.end()])
     assert said == data
 
 
 def test_byte_by_byte_nothing_of_it_comes_out():
-    stream = Stream(KEY)
+    stream = Sieve(KEY)
     said = b"".join(stream.feed(bytes([byte])) for byte in b"x" + RAW + b"y")
     assert said + stream.end() == b"x" + MARK + b"y"
 
 
 def test_a_prompt_that_ends_as_a_value_begins_is_shown_in_a_pause():
-    stream = Stream(KEY)
+    stream = Sieve(KEY)
     assert stream.feed(b"tasks") == b"task"
     assert stream.pause() == b"s"
     assert stream.pause() == b""
@@ -111,13 +111,13 @@ def test_a_prompt_that_ends_as_a_value_begins_is_shown_in_a_pause():
 
 
 def test_a_value_that_a_pause_cut_is_found_all_the_same():
-    stream = Stream(KEY)
+    stream = Sieve(KEY)
     said = stream.feed(b"the " + RAW[:SHORT]) + stream.pause() + stream.feed(RAW[SHORT:] + b".")
     assert said + stream.end() == b"the " + RAW[:SHORT] + MARK + b"."
 
 
 def test_more_than_a_few_bytes_of_a_value_wait_for_the_rest():
-    stream = Stream(KEY)
+    stream = Sieve(KEY)
     assert stream.feed(RAW[:-1]) == b""
     assert not stream.waits
     assert stream.pause() == b""
@@ -125,9 +125,9 @@ def test_more_than_a_few_bytes_of_a_value_wait_for_the_rest():
 
 
 def test_another_process_goes_on_where_it_was():
-    first = Stream(KEY)
+    first = Sieve(KEY)
     assert first.feed(b"a" + RAW[:5]) == b"a"
-    second = Stream(KEY, *first.state)
+    second = Sieve(KEY, *first.state)
     assert second.feed(RAW[5:]) == MARK
 
 
@@ -136,7 +136,7 @@ def test_text_of_any_bytes():
 
 
 def test_a_value_that_repeats_itself_for_ever_is_not_held_for_ever():
-    stream = Stream(redaction(key="aaaaaaaa"))
+    stream = Sieve(redaction(key="aaaaaaaa"))
     said = b"".join(stream.feed(b"a" * 100_000) for _ in range(8))
     assert len(stream.state[0]) < 400_000
     assert set((said + stream.end()).split(b"]")) == {b"[REDACTED:key", b""}

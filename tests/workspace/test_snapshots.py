@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 from outrig.core.frozen import replace
 from outrig.errors import WorkspaceError
 from outrig.workspace import blobs, differences, git
-from outrig.workspace.snapshots import END, START, Snapshots, Source, Taken
+from outrig.workspace.snapshots import EMPTY_TREE, END, START, Snapshots, Source, Taken
 from tests import repositories
 from tests.repositories import Canary
 
@@ -408,3 +409,8 @@ def test_what_git_does_not_answer_is_given_up(
     monkeypatch.setattr(git, "SECONDS", 0.0)
     with pytest.raises(WorkspaceError, match="does not answer"):
         snapshots.begin(work, None)
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_the_empty_tree_has_the_id_that_git_gives_it(algorithm: str) -> None:
+    assert EMPTY_TREE[algorithm] == hashlib.new(algorithm, b"tree 0\0").hexdigest()

@@ -1,0 +1,145 @@
+"""Secrets on their way into a session, and out of what it says.
+
+| way    | how it comes in                                                                        |
+|--------|----------------------------------------------------------------------------------------|
+| file   | a file in the vault, bound read-only                                                   |
+| env    | a shell script in the vault, bound read-only, which /bin/sh reads before the command   |
+| broker | by the gateway's stdin, not at all into the session                                    |
+
+The script and not the container's environment, because that is what `docker inspect` shows and
+the engine writes to its disk. It needs a /bin/sh in the image, and works for any command.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outrig.core.engine import Mount
+from outrig.core.frozen import frozen, given
+from outrig.core.secrets import INSIDE, variables
+from outrig.core.session import with_fields
+from outrig.errors import StoreError
+from outrig.record.redact import Redacting, Redaction
+from outrig.store import secrets, vault
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Mapping
+
+    from outrig.core.identity import Identity
+    from outrig.core.session import Session
+    from outrig.runner.order import Order
+    from outrig.store.creation import Held
+
+ENVIRONMENT = ".environment"
+
+
+@frozen
+class Values:
+    """The values of a session's secrets by their names; `redaction` None: say what is said."""
+
+    by_name: Mapping[str, str] = given(factory=dict)
+    redaction: Redaction | None = None
+
+    def text(self, words: str) -> str:
+        """Words without the values."""
+        return self.redaction.text(words) if self.redaction else words
+
+    def cleaned(self, session: Session) -> Session:
+        """A record without the values."""
+        if self.redaction is None:
+            return session
+        return type(session)({name: self._cleaned(held) for name, held in session.fields.items()})
+
+    def _cleaned(self, held: object) -> object:
+        if isinstance(held, str):
+            return self.text(held)
+        if isinstance(held, dict):
+            return {name: self._cleaned(one) for name, one in held.items()}
+        return [self._cleaned(one) for one in held] if isinstance(held, list) else held
+
+
+@frozen
+class Handed:
+    """What the container gets of them; `script` is the path of what sets variables."""
+
+    mounts: tuple[Mount, ...] = ()
+    environment: Mapping[str, str] = given(factory=dict)
+    script: str | None = None
+
+
+def values(order: Order) -> Values:
+    """Ask for each, before anything is on the disk. Raises ConfigError."""
+    plan = order.plan
+    if not plan.secrets:
+        return Values()
+    found = {one.name: secrets.value(one, order.host_env) for one in plan.secrets}
+    return Values(by_name=found, redaction=Redaction(found) if plan.redact else None)
+
+
+def hand_out(
+    order: Order,
+    known: Values,
+    held: Held,
+    who: Identity,
+    undo: contextlib.ExitStack,
+) -> Handed:
+    """Lay them where the session finds them. Raises StoreError."""
+    if not known.by_name:
+        return Handed()
+    place = vault.prospective(order.host_env, held.id)
+    noted = {
+        "given": {one.name: one.way for one in order.plan.secrets},
+        "vault": str(place),
+        "redacted": known.redaction is not None,
+    }
+    held.update(lambda session: with_fields(session, secrets=noted))
+    undo.callback(vault.remove, place, held.id)
+    vault.make(place, known.by_name)
+    mounts: list[Mount] = []
+    environment: dict[str, str] = {}
+    exported = ""
+    for one in order.plan.secrets:
+        environment |= variables(one, "")
+        if one.way == "file":
+            path = vault.put(place, one.name, known.by_name[one.name], who.uid, who.gid)
+            mounts.append(Mount(source=str(path), target=one.inside))
+        elif one.way == "env":
+            exported += f"export {one.variable}={shlex.quote(known.by_name[one.name])}\n"
+    if not exported:
+        return Handed(mounts=tuple(mounts), environment=environment)
+    script = vault.put(place, ENVIRONMENT, exported, who.uid, who.gid)
+    inside = f"{INSIDE}/{ENVIRONMENT}"
+    mounts.append(Mount(source=str(script), target=inside))
+    return Handed(mounts=tuple(mounts), environment=environment, script=inside)
+
+
+def redacting(session: Session) -> Redacting | None:
+    """For whoever takes a session up: its values; None where there is nothing to keep quiet.
+
+    Raises StoreError where the values are gone, so that nothing more of it may be kept.
+    """
+    noted = _noted(session)
+    if not noted.get("redacted"):
+        return None
+    found = vault.values(Path(str(noted["vault"])))
+    if found is None:
+        raise StoreError(
+            f"session {session.id}: what it says cannot be kept, as its secrets could stand in it "
+            "and nobody knows them any more"
+        )
+    return Redacting(Redaction(found))
+
+
+def release(session: Session) -> None:
+    """Take the vault of a session away that has ended."""
+    place = _noted(session).get("vault")
+    if isinstance(place, str):
+        vault.remove(Path(place), session.id)
+
+
+def _noted(session: Session) -> Mapping[str, object]:
+    found = session.fields.get("secrets")
+    return found if session.ours and isinstance(found, dict) else {}
