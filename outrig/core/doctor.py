@@ -5,6 +5,8 @@
 | an engine that cannot see this machine's files     | wrong   |
 | an engine or runc with a known hole or deadlock    | warning |
 | no seccomp; limits that the engine cannot enforce  | warning |
+| resolvers that a container cannot reach            | warning |
+| a bridge that no firewall rule is asked about      | warning |
 | a storage driver that copies whole file systems    | warning |
 | disk room below 2 GiB; below 256 MiB               | warning; wrong |
 | sessions that have not ended and nobody looks after| warning |
@@ -56,17 +58,25 @@ class Flaw:
 
 ENGINE_FLAWS = (
     Flaw(
-        what="starting and removing many containers at once can wedge it for good (moby#46661)",
+        what="starting and removing many containers at once can wedge it for good (moby#46661): "
+        "outrig starts and removes at most eight at a time",
         fixed=((20, 10, 27),),
     ),
     Flaw(
-        what="internal networks forward DNS to the outside (CVE-2024-29018)",
+        what="internal networks forward DNS to the outside (CVE-2024-29018): outrig's own networks "
+        "do not use its resolver, those that you made yourself leak",
         fixed=((23, 0, 11), (25, 0, 5), (26, 0, 0)),
     ),
 )
+VSOCK = Flaw(  # 20.10.22 blocked it, 20.10.23 took that back (moby#44712)
+    what="its seccomp profile lets a session talk to this machine's hypervisor (AF_VSOCK), also "
+    "with network none",
+    fixed=((23, 0, 0),),
+)
 RUNC_FLAWS = (
     Flaw(
-        what="a container can write to /proc of the host (CVE-2025-31133, -52565, -52881)",
+        what="a hostile container can write to /proc of the host, and so leave: "
+        "CVE-2025-31133, -52565, -52881",
         fixed=((1, 2, 8), (1, 3, 3), (1, 4, 0)),
     ),
 )
@@ -94,12 +104,46 @@ def engine_checks(facts: Facts, endpoint: str, locality: Locality) -> Iterator[C
     yield storage(facts)
     yield cgroup(facts)
     yield rootless(facts)
-    yield graded(
-        "seccomp",
-        "the engine's profile" if facts.seccomp else "none",
-        "" if facts.seccomp else "every system call of the kernel is open to a session",
-        "a kernel with CONFIG_SECCOMP_FILTER; an engine built with seccomp",
+    yield seccomp(facts, docker=name == "docker")
+
+
+def seccomp(facts: Facts, *, docker: bool) -> Check:
+    if not facts.seccomp:
+        trouble = "every system call of the kernel is open to a session"
+        remedy = "a kernel with CONFIG_SECCOMP_FILTER; an engine built with seccomp"
+        return graded("seccomp", "none", trouble, remedy)
+    trouble = found((VSOCK,), facts.version) if docker else ""
+    remedy = "upgrade the engine, or set [security] seccomp to a newer engine's profile"
+    return graded("seccomp", "the engine's profile", trouble, remedy)
+
+
+def resolver(servers: Sequence[str], behind: Sequence[str]) -> Check:
+    """`servers` are those of resolv.conf, `behind` those that a local resolver itself asks.
+
+    An engine leaves loopback addresses out, and takes public resolvers where nothing is left.
+    """
+    usable = [one for one in servers if not _is_loopback(one)]
+    usable = usable or [one for one in behind if not _is_loopback(one)]
+    trouble = (
+        ""
+        if usable
+        else "a session on the bridge asks public resolvers instead: names of your own network are "
+        "not found, and others see which are asked"
     )
+    remedy = 'name one in /etc/docker/daemon.json: {"dns": ["ADDRESS"]}'
+    return graded("resolver", ", ".join(usable or servers) or "none", trouble, remedy)
+
+
+def bridge_filter(call_iptables: str | None) -> Check:
+    """`call_iptables` is /proc/sys/net/bridge/bridge-nf-call-iptables; None where it is absent."""
+    asked = call_iptables == "1"
+    trouble = "" if asked else "sessions with --network bridge reach each other, whatever it says"
+    says = "firewall rules hold on bridges" if asked else "no firewall rule is asked on bridges"
+    return graded("bridge", says, trouble, "modprobe br_netfilter")
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
 
 
 def local(locality: Locality) -> Check:

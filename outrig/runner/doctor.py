@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from outrig.engine import Engine
 
 
+RESOLVERS = Path("/etc/resolv.conf")
+BEHIND = Path("/run/systemd/resolve/resolv.conf")  # which an engine takes by itself
+BRIDGE = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+
+
 @frozen
 class Patient:
     """Whom to examine: this process's environment and the flags that were given."""
@@ -116,8 +121,27 @@ def _engine(patient: Patient, config: Config) -> Iterator[Check]:
         return
     yield from doctor.engine_checks(facts, engine.endpoint, locality)
     if locality.local:
+        yield doctor.resolver(_servers(RESOLVERS), _servers(BEHIND))
+        yield doctor.bridge_filter(_line(BRIDGE))
         yield _room("engine disk", Path(facts.root_directory))
     yield _images(config, built)
+
+
+def _servers(file: Path) -> list[str]:
+    """The nameservers of a resolv.conf."""
+    try:
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    words = [line.split() for line in lines]
+    return [line[1] for line in words if line[:1] == ["nameserver"] and len(line) > 1]
+
+
+def _line(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return None
 
 
 def _images(config: Config, built: list[str]) -> Check:

@@ -54,6 +54,9 @@ def test_a_good_engine():
         ({"version": "unknown"}, "engine", "ok", "unknown"),
         ({"runc_version": "1.1.5+ds1"}, "runc", "warning", "CVE-2025-31133"),
         ({"seccomp": False}, "seccomp", "warning", "every system call"),
+        ({"version": "20.10.24+dfsg1"}, "seccomp", "warning", "AF_VSOCK"),
+        ({"version": "23.0.0"}, "seccomp", "ok", "the engine's profile"),
+        ({"version": "4.9.3"}, "seccomp", "ok", "the engine's profile"),  # podman
         ({"storage_driver": "vfs"}, "storage", "warning", "copies the whole image"),
         ({"cgroup_driver": "none"}, "cgroup", "warning", "not enforced"),
         ({"cgroup_version": "1", "swap_limit": False}, "cgroup", "warning", "swap"),
@@ -70,6 +73,34 @@ def test_what_an_engine_says(change, name, state, says):
     assert check.state == state
     assert says in check.says
     assert (check.remedy is None) == (state == "ok")
+
+
+@pytest.mark.parametrize(
+    ("servers", "behind", "says"),
+    [
+        (["10.0.0.1"], [], "10.0.0.1"),
+        (["127.0.0.1", "10.0.0.1"], [], "10.0.0.1"),
+        (["127.0.0.53"], ["10.0.0.2"], "10.0.0.2"),
+        (["127.0.0.53"], [], None),
+        (["::1"], ["127.0.0.1"], None),
+        ([], [], None),
+    ],
+)
+def test_resolvers_that_a_container_cannot_reach(servers, behind, says):
+    check = doctor.resolver(servers, behind)
+    if says:
+        assert (check.state, check.says, check.remedy) == ("ok", says, None)
+    else:
+        assert check.state == "warning"
+        assert "public resolvers" in check.says
+        assert "daemon.json" in str(check.remedy)
+
+
+@pytest.mark.parametrize(("value", "state"), [("1", "ok"), ("0", "warning"), (None, "warning")])
+def test_a_bridge_that_no_rule_is_asked_about(value, state):
+    check = doctor.bridge_filter(value)
+    assert check.state == state
+    assert (check.remedy == "modprobe br_netfilter") == (state == "warning")
 
 
 def test_a_far_engine_is_wrong():

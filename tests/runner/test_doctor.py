@@ -10,7 +10,7 @@ import pytest
 
 from outrig.core.session import Session
 from outrig.errors import EngineUnreachableError
-from outrig.runner.doctor import Patient, examine, fix
+from outrig.runner.doctor import Patient, _line, _servers, examine, fix
 from outrig.store.creation import create
 from outrig.store.sessions import SessionStore
 from tests import records
@@ -125,7 +125,16 @@ def test_with_an_engine(patient):
     assert {name for name, check in checks.items() if check.state == "wrong"} == set()
     assert checks["local"].state == "ok"
     assert checks["engine"].says.startswith(("docker ", "podman "))
-    assert {"api", "storage", "cgroup", "rootless", "seccomp", "engine disk"} <= set(checks)
+    assert {
+        "api",
+        "storage",
+        "cgroup",
+        "rootless",
+        "seccomp",
+        "resolver",
+        "bridge",
+        "engine disk",
+    } <= set(checks)
     assert "default host" in checks["images"].says
 
 
@@ -134,3 +143,12 @@ def test_fix_leaves_an_engine_that_answers_alone(patient):
     said: list[str] = []
     fix(patient, said.append)
     assert said == []
+
+
+def test_the_nameservers_of_a_file(tmp_path):
+    file = tmp_path / "resolv.conf"
+    file.write_bytes(b"# nameserver 1.1.1.1\nsearch x\nnameserver 10.0.0.1\nnameserver\n\xff\n")
+    assert _servers(file) == ["10.0.0.1"]
+    assert _servers(tmp_path / "none") == []
+    assert _line(tmp_path / "none") is None
+    assert _line(file) is not None
