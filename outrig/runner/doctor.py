@@ -139,7 +139,7 @@ def _servers(file: Path) -> list[str]:
 
 def _line(file: Path) -> str | None:
     try:
-        return file.read_text().strip()
+        return file.read_text(errors="replace").strip()
     except OSError:
         return None
 
