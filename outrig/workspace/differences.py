@@ -21,16 +21,23 @@ if TYPE_CHECKING:
 _NESTED = 200  # nested repositories that are looked into
 _CHANGED = ("diff-files", "-z", "--raw", "--no-renames", "--ignore-submodules=all")
 _NEW = ("ls-files", "-z", "--others", "--exclude-standard")
+_ALL = (*_NEW, "-v", "--stage")
+_OTHER = b"? "  # in _ALL, before what is in no index
 
 
 class Differences:
-    """A context manager: the questions are asked when it is made, the answers fetched later."""
+    """A context manager: the questions are asked when it is made, the answers fetched later.
 
-    def __init__(self, git: Git, tree: Path) -> None:
+    `entries`: those of the index are asked for, too, as `ls-files -v --stage` lists them.
+    """
+
+    def __init__(self, git: Git, tree: Path, *, entries: bool = False) -> None:
         self._git = git
         self._tree = tree
         assert git.index
-        self._new = git.start(*_NEW)
+        self._new = git.start(*(_ALL if entries else _NEW))
+        self._lists_entries = entries
+        self._listed: list[bytes] | None = None
         self._changed = git.start(*_CHANGED) if Path(git.index).exists() else None
         self.unlisted: list[bytes] = []  # nested repositories too many
 
@@ -49,10 +56,21 @@ class Differences:
         words = fifos.answer(self._changed, self._tree).split(b"\0")
         return sorted(set(words[1::2]))
 
+    def entries(self) -> list[bytes]:
+        """Those of the index. Raises WorkspaceError where only its repository can read it."""
+        return [line for line in self._answer() if not line.startswith(_OTHER)]
+
+    def _answer(self) -> list[bytes]:
+        if self._listed is None:
+            self._listed = fifos.answer(self._new, self._tree).split(b"\0")[:-1]
+        return self._listed
+
     def new(self) -> list[bytes]:
         """Paths that are not in the index and not ignored, those of nested repositories too."""
-        listed = fifos.answer(self._new, self._tree).split(b"\0")
-        found = [path for path in listed if path and not path.endswith(b"/")]
+        listed = self._answer()
+        if self._lists_entries:
+            listed = [line[len(_OTHER) :] for line in listed if line.startswith(_OTHER)]
+        found = [path for path in listed if not path.endswith(b"/")]
         nested = [path for path in listed if path.endswith(b"/")]
         looked = 0
         while nested:

@@ -12,7 +12,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.errors import WorkspaceError
 from outrig.workspace.git import Git
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 LARGEST = 1024 * 1024 * 1024  # bytes; the largest known ones have 300 MB
 _PLAIN = frozenset((b"H 100644 ", b"H 100755 ", b"H 120000 "))
 _GITLINK = b"160000"
-_LISTED = ("ls-files", "-z", "-v", "--stage")
 
 
 def copy(source: str, target: str) -> bool:
@@ -42,25 +40,21 @@ def copy(source: str, target: str) -> bool:
     return True
 
 
-def seed(git: Git, source: str) -> None:
-    """Begin the index of `git` as the one at `source`, of the user's repository."""
+def rebuild(git: Git, source: str) -> None:
+    """Make the index of `git` from the one at `source`, which only its repository can read."""
     assert git.index
-    if not copy(source, git.index):
-        return
-    try:
-        listed = git(*_LISTED).split(b"\0")
-    except WorkspaceError:  # split: its other half is in the repository
-        Path(git.index).unlink()
-        own = Git(git_dir=str(Path(source).parent), path=git.path)
-        listed = own(*_LISTED).split(b"\0")
-        update(git, (line[2:] for line in listed if line[2:8] not in (_GITLINK, b"")))
-        return
-    odd = [line for line in listed if line and line[:9] not in _PLAIN]
-    if odd:
-        _clear(git, odd)
+    Path(git.index).unlink()
+    own = Git(git_dir=str(Path(source).parent), path=git.path)
+    listed = own("ls-files", "-z", "--stage").split(b"\0")
+    update(git, (line for line in listed if line[:6] not in (_GITLINK, b"")))
 
 
-def _clear(git: Git, odd: Iterable[bytes]) -> None:
+def odd(entries: Iterable[bytes]) -> list[bytes]:
+    """Those of `ls-files -v --stage` that an index of a snapshot must not have."""
+    return [line for line in entries if line[:9] not in _PLAIN]
+
+
+def clear(git: Git, odd: Iterable[bytes]) -> None:
     """Take out gitlinks and marks; entries of a conflict (M) are what a snapshot settles itself."""
     found = [(line[:1], line[2:8], line.partition(b"\t")[2]) for line in odd]
     update(git, (removal(path) for _, mode, path in found if mode == _GITLINK))

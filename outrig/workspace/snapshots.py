@@ -94,9 +94,8 @@ class Snapshots:
             self._make(source)
             rules.keep(self.directory, source.common_dir if source else None, ignored, home)
             git = self._over(tree, scratch)
-            if source:
-                index.seed(git, source.index)
-            taken = self._take(git, tree, keep=True)
+            with self._begun(git, tree, source) as differences:
+                taken = self._take(git, tree, differences, keep=True)
             if scratch.exists():
                 scratch.replace(self._index)
             (self.directory / "skipped").write_bytes(
@@ -116,7 +115,11 @@ class Snapshots:
         with _explained(), self._scratch() as scratch:
             index.copy(str(self._index), str(scratch))
             git = self._over(tree, scratch)
-            taken = self._take_layer(git, upper) if upper else self._take(git, tree)
+            if upper:
+                taken = self._take_layer(git, upper)
+            else:
+                with Differences(git, tree) as differences:
+                    taken = self._take(git, tree, differences)
             if name:
                 self.name(name, taken.tree)
         return taken
@@ -176,10 +179,26 @@ class Snapshots:
         return replace(self.git, work_tree=str(tree), index=str(scratch), settings=settings)
 
     # ------------------------------------------------------------------ one snapshot
-    def _take(self, git: Git, tree: Path, *, keep: bool = False) -> Taken:
+    def _begun(self, git: Git, tree: Path, source: Source | None) -> Differences:
+        """How the tree differs from the user's own index, where there is one."""
+        assert git.index
+        if source is None or not index.copy(source.index, git.index):
+            return Differences(git, tree)
+        asked = Differences(git, tree, entries=True)
+        try:
+            odd = index.odd(asked.entries())
+            if not odd:
+                return asked
+            asked.__exit__()
+            index.clear(git, odd)
+        except WorkspaceError:  # split: its other half is in the repository
+            asked.__exit__()
+            index.rebuild(git, source.index)
+        return Differences(git, tree)
+
+    def _take(self, git: Git, tree: Path, differences: Differences, *, keep: bool = False) -> Taken:
         """`keep`: the index shall know the stat data of what it holds."""
         with (
-            Differences(git, tree) as differences,
             Folders(tree) as folders,
             Blobs(self.git, folders, algorithm=self.algorithm) as blobs,
         ):
