@@ -2,7 +2,7 @@
 
 A failure is raised where it is found and turned into an exit code in one place (`cli/report.py`).
 `exit_code` holds for most commands; `run_exit_code` for those that pass an agent's own code
-through (run, attach, wait, exec, shell, rerun), where 1 and 2 belong to the agent.
+through (run, attach, wait, exec, shell, rerun, resume), where 1 and 2 belong to the agent.
 `reason` is what a session record says when this failure ended it (contract, "Status").
 """
 

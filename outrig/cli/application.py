@@ -124,8 +124,9 @@ def _annotation(annotation: Any) -> Any:
                 *names.split(), help=words, metavar=metavar, autocompletion=complete, readable=False
             )
             return Annotated[kind, said]
-        case option.Words(metavar, words):
-            return Annotated[kind, typer.Argument(metavar=metavar, help=words)]
+        case option.Words(metavar, words, complete):
+            argument = typer.Argument(metavar=metavar, help=words, autocompletion=complete)
+            return Annotated[kind, argument]
         case _:
             return annotation
 

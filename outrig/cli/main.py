@@ -52,6 +52,12 @@ DOORS = (
     Door("attach", "outrig.cli.attach", "attach", "Look at a session that runs, and type into it."),
     Door("exec", "outrig.cli.exec", "exec_", "Run a command in a session that runs."),
     Door("shell", "outrig.cli.exec", "shell", "Open a shell in a session that runs."),
+    Door(
+        "resume",
+        "outrig.cli.resume",
+        "resume",
+        "Go on with a session that has ended, as a new one in the same workspace.",
+    ),
     Door("wait", "outrig.cli.wait", "wait", "Wait until sessions have ended."),
     Door("stop", "outrig.cli.stop", "stop", "End sessions: TERM, and after a grace period KILL."),
     Door("kill", "outrig.cli.stop", "kill", "End sessions at once: KILL."),

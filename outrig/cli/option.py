@@ -39,6 +39,7 @@ class Words(NamedTuple):
 
     metavar: str
     help: str
+    complete: Callable[[str], list[str]] | None = None
 
 
 def read(command: Callable[..., Any], line: Sequence[str]) -> dict[str, Any] | None:

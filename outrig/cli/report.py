@@ -1,11 +1,11 @@
 """How a door ends: every failure becomes words on stderr and an exit code, here and only here.
 
-| failure                     | run, attach, wait, exec, shell, rerun | all other commands |
-|-----------------------------|---------------------------------------|--------------------|
-| wrong usage                 | 125                                   | 2                  |
-| outrig's own failure        | 125, or the failure's own (126, 127)  | 1                  |
-| Ctrl-C outside of a session | 130                                   | 130                |
-| stdout closed (`| head`)    | 141                                   | 141                |
+| failure                     | run, resume, attach, wait, exec, shell, rerun | all other commands |
+|-----------------------------|-----------------------------------------------|--------------------|
+| wrong usage                 | 125                                           | 2                  |
+| outrig's own failure        | 125, or the failure's own (126, 127)          | 1                  |
+| Ctrl-C outside of a session | 130                                           | 130                |
+| stdout closed (`| head`)    | 141                                           | 141                |
 
 141 is what a program killed by SIGPIPE has in a shell.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from outrig.core.session import Session
 
-PASSES_CODES_THROUGH = frozenset({"run", "attach", "wait", "exec", "shell", "rerun"})
+PASSES_CODES_THROUGH = frozenset({"run", "attach", "wait", "exec", "shell", "rerun", "resume"})
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 

@@ -5,12 +5,10 @@ them as they are, at every run.
 """
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from outrig.cli import here
+from outrig.cli import given, here
 from outrig.cli import session as session_
 from outrig.cli.completion import (
     complete_agent,
@@ -21,13 +19,9 @@ from outrig.cli.completion import (
 )
 from outrig.cli.option import Option, Words
 from outrig.cli.result import Result
-from outrig.core.layer import Layer, flag_layer
 from outrig.core.plan import Request
 from outrig.core.relations import KINDS, relations
-from outrig.errors import UsageError
 from outrig.runner.order import Sources
-
-LONGEST_PROMPT = 128 * 1024 - 1  # bytes; the kernel's MAX_ARG_STRLEN counts a NUL at the end
 
 
 def run(  # noqa: PLR0917 - one parameter per option
@@ -216,12 +210,12 @@ def run(  # noqa: PLR0917 - one parameter per option
             request=Request(
                 words=tuple(words or ()),
                 agent=agent,
-                prompt=_prompt(prompt, prompt_file),
+                prompt=given.prompt(prompt, prompt_file),
                 image=image,
                 volumes=tuple(volume or ()),
                 workdir=workdir,
                 name=name,
-                labels=_labels(label or ()),
+                labels=given.labels(label or ()),
                 relations=relations(
                     kind=kind,
                     parent=session_.parent_id(parent, session_root, global_config),
@@ -229,7 +223,7 @@ def run(  # noqa: PLR0917 - one parameter per option
                     issue=issue,
                     force=force,
                 ),
-                tty=_one_of(tty, no_tty),
+                tty=given.terminal(tty, no_tty),
                 interactive=interactive,
                 no_stdin=no_stdin,
                 no_redact=no_redact,
@@ -245,7 +239,7 @@ def run(  # noqa: PLR0917 - one parameter per option
             sources=Sources(
                 env=os.environ,
                 cwd=cwd,
-                flags=_flags(
+                flags=given.flags(
                     cwd,
                     {
                         "workspace.mode": workspace,
@@ -276,56 +270,3 @@ def run(  # noqa: PLR0917 - one parameter per option
         if dry_run:
             return session_.print_plan(asked)
         return session_.run(asked, destination)
-
-
-# ---------------------------------------------------------------- parse
-
-
-def _prompt(text: str | None, file: Path | None) -> str | None:
-    if text is not None and file is not None:
-        raise UsageError("--prompt and --prompt-file both give a prompt")
-    if text == "-" or file == Path("-"):
-        return _prompt_text(sys.stdin.buffer.read(LONGEST_PROMPT + 1), "stdin")
-    if file is not None:
-        try:
-            return _prompt_text(file.read_bytes(), str(file))
-        except OSError as error:
-            raise UsageError(f"cannot read --prompt-file {file}: {error.strerror}") from error
-    return None if text is None else _prompt_text(os.fsencode(text), "--prompt")
-
-
-def _prompt_text(data: bytes, where: str) -> str:
-    if not data.strip():
-        raise UsageError(f"the prompt from {where} is empty")
-    if b"\0" in data:
-        raise UsageError(f"the prompt from {where} holds a NUL byte, and an argument cannot")
-    if len(data) > LONGEST_PROMPT:
-        raise UsageError(
-            f"the prompt from {where} is longer than {LONGEST_PROMPT} bytes, "
-            "and the kernel takes no longer argument",
-            hint="put it into a file in the workspace and tell the agent to read that",
-        )
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the prompt from {where} is not UTF-8") from error
-
-
-def _labels(given: Sequence[str]) -> dict[str, str]:
-    labels = {}
-    for label in given:
-        key, equals, value = label.partition("=")
-        if not key or not equals:
-            raise UsageError(f'--label "{label}" is not KEY=VALUE')
-        labels[key] = value
-    return labels
-
-
-def _one_of(tty: bool, no_tty: bool) -> bool | None:
-    if tty and no_tty:
-        raise UsageError("-t and -T exclude each other")
-    return True if tty else False if no_tty else None
-
-
-def _flags(cwd: Path, given: Mapping[str, str | tuple[str, ...] | None]) -> Layer:
-    return flag_layer({key: value for key, value in given.items() if value is not None}, str(cwd))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.runner.launched import Launched
     from outrig.runner.order import Order, Sources
+    from outrig.store.finding import Found
     from outrig.store.sessions import Heard
 
 _VOLUME = r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/"
@@ -48,6 +49,7 @@ class Asked:
     session_dir: Path | None
     as_json: bool
     verbose: bool
+    resumed: Found | None = None
 
 
 def parent_id(
@@ -193,7 +195,14 @@ def _order(asked: Asked) -> Order:
             f'"{first}" looks like a volume, and would be run as a command',
             hint=f"to mount it: outrig run -v {first} -- COMMAND",
         )
-    order = draw_up(asked.request, asked.env, asked.sources, terminal())
+    if asked.resumed is None:
+        order = draw_up(asked.request, asked.env, asked.sources, terminal())
+    else:
+        from outrig.runner import resume
+
+        order = resume.draw_up_again(
+            asked.resumed, asked.request, asked.env, asked.sources, terminal()
+        )
     for warning in order.warnings:
         report.notice(warning)
     return order

@@ -41,6 +41,18 @@ CLAUDE = AgentConfig(
         PROMPT,
     ),
     interactive=("claude", "--dangerously-skip-permissions"),
+    resume=(
+        "claude",
+        "-p",
+        "--continue",
+        "--output-format",
+        "stream-json",
+        "--verbose",
+        "--dangerously-skip-permissions",
+        "--",
+        PROMPT,
+    ),
+    resume_interactive=("claude", "--continue", "--dangerously-skip-permissions"),
     env={
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
@@ -80,6 +92,24 @@ CODEX = AgentConfig(
         PROMPT,
     ),
     interactive=("codex", "--dangerously-bypass-approvals-and-sandbox"),
+    resume=(
+        "codex",
+        "exec",
+        "resume",
+        "--last",
+        "--json",
+        "--skip-git-repo-check",
+        "--dangerously-bypass-approvals-and-sandbox",
+        "--",
+        PROMPT,
+    ),
+    resume_interactive=(
+        "codex",
+        "resume",
+        "--last",
+        "--include-non-interactive",  # what `exec` said counts too
+        "--dangerously-bypass-approvals-and-sandbox",
+    ),
     env_any_of=("OPENAI_API_KEY",),
     network="filter",
     hosts=("api.openai.com:443", REGISTRIES),
@@ -105,6 +135,8 @@ trust_level = "trusted"
 GEMINI = AgentConfig(
     command=("gemini", "--yolo", "--prompt={prompt}"),
     interactive=("gemini", "--yolo"),
+    resume=("gemini", "--yolo", "--resume=latest", "--prompt={prompt}"),
+    resume_interactive=("gemini", "--yolo", "--resume=latest"),
     env={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
     env_any_of=("GEMINI_API_KEY",),
     network="filter",
@@ -123,6 +155,8 @@ GEMINI = AgentConfig(
 OPENCODE = AgentConfig(
     command=("opencode", "run", "--auto", "--", PROMPT),
     interactive=("opencode", "--auto"),
+    resume=("opencode", "run", "--auto", "--continue", "--", PROMPT),
+    resume_interactive=("opencode", "--auto", "--continue"),
     env={"OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1"},
     env_any_of=(
         "ANTHROPIC_API_KEY",
@@ -152,23 +186,28 @@ LITELLM_HOSTS = (
     "OPENAI_BASE_URL",
 )
 
+_AIDER = (
+    "aider",
+    "--yes-always",
+    "--no-check-update",
+    "--no-show-release-notes",  # with --yes-always it would open a browser
+    "--analytics-disable",
+    "--no-pretty",
+    "--no-detect-urls",
+)
+_AIDER_INTERACTIVE = (
+    "aider",
+    "--no-check-update",
+    "--no-show-release-notes",
+    "--analytics-disable",
+)
+
 AIDER = AgentConfig(
-    command=(
-        "aider",
-        "--yes-always",
-        "--no-check-update",
-        "--no-show-release-notes",  # with --yes-always it would open a browser
-        "--analytics-disable",
-        "--no-pretty",
-        "--no-detect-urls",
-        "--message={prompt}",
-    ),
-    interactive=(
-        "aider",
-        "--no-check-update",
-        "--no-show-release-notes",
-        "--analytics-disable",
-    ),
+    command=(*_AIDER, "--message={prompt}"),
+    interactive=_AIDER_INTERACTIVE,
+    # What was said is in .aider.chat.history.md, in the workspace.
+    resume=(*_AIDER, "--restore-chat-history", "--message={prompt}"),
+    resume_interactive=(*_AIDER_INTERACTIVE, "--restore-chat-history"),
     env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     env_any_of=LITELLM_KEYS,
     network="filter",
@@ -202,15 +241,19 @@ BUILTIN_AGENTS: Mapping[str, AgentConfig] = {
 }
 
 
-def agent_argv(agent: AgentConfig, prompt: str | None, extra: Sequence[str]) -> tuple[str, ...]:
+def agent_argv(
+    agent: AgentConfig, prompt: str | None, extra: Sequence[str], *, again: bool = False
+) -> tuple[str, ...]:
     """The whole command line: `interactive` without a prompt, `extra` words appended.
+
+    `again` goes on with the last conversation, where the agent can.
 
     A prompt may begin with a dash, so some commands end in `-- {prompt}`; the extra words are
     options nearly always and go in front of that pair.
     """
     if prompt is None:
-        return (*agent.interactive, *extra)
-    argv = agent.command
+        return (*((again and agent.resume_interactive) or agent.interactive), *extra)
+    argv = (again and agent.resume) or agent.command
     cut = len(argv) - 2 if argv[-2:] == ("--", PROMPT) else len(argv)
     filled = [word.replace(PROMPT, prompt) for word in argv]
     return (*filled[:cut], *extra, *filled[cut:])

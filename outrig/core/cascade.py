@@ -165,7 +165,7 @@ def _built(section: Any, tree: Mapping[Any, Any], builtin: Any) -> Any:
         if found.shape == "named":
             ours = BUILTIN[name]
             entries = {
-                entry: _built(found.entry, table, ours.get(entry))
+                entry: _built(found.entry, _without_foreign(table), ours.get(entry))
                 for entry, table in (below or {}).items()
             }
             given[found.attribute] = {**ours, **entries}
@@ -182,6 +182,12 @@ def _built(section: Any, tree: Mapping[Any, Any], builtin: Any) -> Any:
         else:
             given[found.attribute] = below
     return replace(builtin, **given) if builtin else section(**given)
+
+
+def _without_foreign(entry: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Whoever gives an agent a command of their own does not go on with the built-in one's."""
+    pairs = (("command", "resume"), ("interactive", "resume-interactive"))
+    return {**{resume: () for command, resume in pairs if command in entry}, **entry}
 
 
 # ---------------------------------------------------------------- what is refused, or doubted

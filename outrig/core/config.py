@@ -62,6 +62,22 @@ class AgentConfig:
     interactive: tuple[str, ...] = key(
         (), doc="argv without a prompt", kind="argv", trust="repo", example='["claude"]'
     )
+    resume: tuple[str, ...] = key(
+        (),
+        doc="argv that goes on with the last conversation; {prompt} is replaced",
+        kind="argv",
+        trust="repo",
+        example='["claude", "-p", "--continue", "{prompt}"]',
+        default_words="a new conversation: command",
+    )
+    resume_interactive: tuple[str, ...] = key(
+        (),
+        doc="the same without a prompt",
+        kind="argv",
+        trust="repo",
+        example='["claude", "--continue"]',
+        default_words="a new conversation: interactive",
+    )
     image: str | None = key(
         doc="image to use where the program is not in the host image",
         kind="string",

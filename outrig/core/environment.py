@@ -54,6 +54,11 @@ def asked(
     return Asked(values=values, notices=notices)
 
 
+def literal(flags: Sequence[str]) -> tuple[str, ...]:
+    """Names whose values `-e` says itself."""
+    return tuple(name for name, equals, _ in (flag.partition("=") for flag in flags) if equals)
+
+
 def given(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """What `-e` asks for, and what to tell the user. Raises UsageError for what is malformed."""
     values: dict[str, str] = {}

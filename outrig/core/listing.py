@@ -74,7 +74,8 @@ def row(
     known: bool = True,
 ) -> tuple[str, ...]:
     """The words of one line, in the order of HEADER."""
-    last = one_line(title(session))
+    earlier = session.text("resumed_from")
+    last = one_line(f"{title(session)} (goes on with {earlier})" if earlier else title(session))
     cells = (
         session.id,
         moment(session.started_at, zone),

@@ -65,6 +65,20 @@ class NetworkPlan:
         return {name: value for name, value in said.items() if value}
 
 
+def of_record(said: object) -> NetworkPlan | None:
+    """What a record's `network` says; None for one that says nothing that is known."""
+    table = said if isinstance(said, dict) else {"mode": said}
+    known = table.get("mode")
+    if known not in MODES:
+        return None
+    allow, deny = table.get("allow"), table.get("deny")
+    return NetworkPlan(
+        mode=known,
+        allow=tuple(map(str, allow)) if isinstance(allow, list) else (),
+        deny=tuple(map(str, deny)) if isinstance(deny, list) else (),
+    )
+
+
 def mode(text: str) -> Mode:
     """Raises UsageError when `text` is no mode."""
     if text not in MODES:

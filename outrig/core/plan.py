@@ -55,6 +55,8 @@ class Request:
     with_changes: bool = False
     allow: tuple[str, ...] = ()  # network rules, beside those of the configuration
     deny: tuple[str, ...] = ()
+    resumed: str | None = None  # the session that this one goes on with
+    again: bool = False  # the agent has spoken in it, and takes that up
 
 
 @frozen
@@ -107,7 +109,9 @@ class ImagePlan:
 class RunPlan:
     command: tuple[str, ...]
     agent: str | None
+    words: tuple[str, ...]  # appended to the agent's own
     task: str | None
+    resumed: str | None
     image: ImagePlan
     entrypoint: tuple[str, ...] | None  # None: the image's own; (): none
     workspace: Place
@@ -116,6 +120,7 @@ class RunPlan:
     working_dir: str
     mounts: tuple[mounts.MountSpec, ...]
     env_names: tuple[str, ...]
+    env_literal: tuple[str, ...]  # of these, values that are known to nobody but the command line
     home: Mapping[str, str]  # files laid into HOME
     user: str
     caller: identity.Person
@@ -166,6 +171,7 @@ def draft(
     caller: identity.Person,
     terminal: Terminal,
     env_names: Sequence[str],
+    env_literal: Sequence[str] = (),
 ) -> RunPlan:
     """Decide a run. Raises UsageError or MountError for what makes no sense or is refused."""
     config = resolved.config
@@ -187,7 +193,9 @@ def draft(
     plan = RunPlan(
         command=command,
         agent=agent_name,
+        words=request.words if agent else (),
         task=request.prompt,
+        resumed=request.resumed,
         image=_image(request, resolved, agent_name, agent),
         entrypoint=_entrypoint(config, agent),
         workspace=place,
@@ -196,6 +204,7 @@ def draft(
         working_dir=_working_dir(request, place, target),
         mounts=_mounts(request, resolved, who.home, isolation),
         env_names=tuple(sorted(env_names)),
+        env_literal=tuple(sorted(env_literal)),
         home=agent.home if agent else {},
         user=config.run.user,
         caller=caller,
@@ -221,6 +230,7 @@ def draft(
         notices=(
             *_notices(place, isolation),
             *security.risks(security.decide(config), config.run.user),
+            *_forgotten(request, agent_name, agent),
         ),
         origins=resolved.origin,
         secrets=secrets.given(config.secrets, agent_name, reach.mode),
@@ -259,8 +269,10 @@ def _command(request: Request, name: str | None, agent: AgentConfig | None) -> t
     if agent is None:
         return request.words
     prompt = request.prompt
-    argv = agent.interactive if prompt is None else agent.command
-    key = "interactive" if prompt is None else "command"
+    argv, key = agent.interactive, "interactive"
+    if prompt is not None:
+        again = request.again and agent.resume
+        argv, key = (agent.resume, "resume") if again else (agent.command, "command")
     if not argv:
         raise UsageError(
             f'agent "{name}" has no `{key}`',
@@ -268,10 +280,10 @@ def _command(request: Request, name: str | None, agent: AgentConfig | None) -> t
         )
     if prompt is not None and not any(PROMPT in word for word in argv):
         raise UsageError(
-            f'agent "{name}" has no {PROMPT} in its `command`, so the prompt would be lost',
-            hint=f"put {PROMPT} where it belongs in [agents.{name}] command",
+            f'agent "{name}" has no {PROMPT} in its `{key}`, so the prompt would be lost',
+            hint=f"put {PROMPT} where it belongs in [agents.{name}] {key}",
         )
-    return agent_argv(agent, prompt, request.words)
+    return agent_argv(agent, prompt, request.words, again=request.again)
 
 
 def _tty(request: Request, agent: AgentConfig | None, terminal: Terminal) -> bool:
@@ -413,6 +425,15 @@ def _check_name(name: str | None) -> None:
 def _notices(place: Place, isolation: Isolation) -> tuple[str, ...]:
     git = workspace.notice(isolation, repository=place.repository)
     return (git,) if git else ()
+
+
+def _forgotten(request: Request, name: str | None, agent: AgentConfig | None) -> tuple[str, ...]:
+    """What a user who goes on with a session would else find out from the agent's questions."""
+    if not request.again or agent is None:
+        return ()
+    if agent.resume if request.prompt is not None else agent.resume_interactive:
+        return ()
+    return (f"{name} cannot go on with its conversation: it begins a new one",)
 
 
 def is_utf8(text: str) -> bool:

@@ -2,7 +2,8 @@
 
 The image's own entries are read without running anything of it, ours is added, and the files are
 bound read-only; a root whom the image knows keeps the image's own files. HOME is a directory of the
-session: writable, kept with the record, and gone with it.
+session: writable, kept with the record, and gone with it. One that an earlier session left is taken
+as it is; what lacks in it is added by handle, since an agent could have laid links there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core import accounts
 from outrig.core.engine import Mount
-from outrig.errors import ConfigError
+from outrig.errors import ConfigError, WorkspaceError
 from outrig.workspace.ownership import hand_over
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from outrig.core.plan import RunPlan
     from outrig.engine import Engine
     from outrig.store.creation import Held
+    from outrig.workspace.folders import Folders
 
 
 def furnish(
@@ -50,12 +52,11 @@ def furnish(
     group = accounts.group(_text(own["/etc/group"]), gid=who.gid, name=who.name)
     _write(etc / "passwd", passwd, 0o644)
     _write(etc / "group", group, 0o644)
-    home.mkdir(mode=0o700)
-    _lay(home, plan)
-    for mount in mounts:
-        _make_mount_point(home, who.home, Path(mount.target), Path(mount.source))
-    _make_mount_point(home, who.home, Path(plan.target), Path(plan.workspace.root))
-    hand_over(home, who.uid, who.gid)
+    workspace = Mount(source=plan.workspace.root, target=plan.target)
+    if home.exists():
+        _add(home, who, plan, (*mounts, workspace))
+    else:
+        _make(home, who, plan, (*mounts, workspace))
     theirs = Mount(source=str(home), target=who.home, writable=True)
     if who.uid == 0 and _text(own["/etc/passwd"]) == passwd and _text(own["/etc/group"]) == group:
         return (theirs,)  # packages that root installs add users of their own
@@ -64,6 +65,44 @@ def furnish(
         Mount(source=str(etc / "group"), target="/etc/group"),
         theirs,
     )
+
+
+def _make(home: Path, who: Identity, plan: RunPlan, mounts: Sequence[Mount]) -> None:
+    home.mkdir(mode=0o700)
+    _lay(home, plan)
+    for mount in mounts:
+        _make_mount_point(home, who.home, Path(mount.target), Path(mount.source))
+    hand_over(home, who.uid, who.gid)
+
+
+def _add(home: Path, who: Identity, plan: RunPlan, mounts: Sequence[Mount]) -> None:
+    """What an earlier session's HOME lacks; what is there stays as it is."""
+    from outrig.workspace.folders import Folders  # noqa: PLC0415 - few sessions go on
+
+    below = [(mount, os.path.relpath(mount.target, who.home)) for mount in mounts]
+    points = [(mount, path) for mount, path in below if path.partition("/")[0] not in ("..", ".")]
+    with Folders(home) as folders:
+        for name, text in plan.home.items():
+            _put(folders, name, text.replace("{workspace}", plan.target).encode(), who)
+        for mount, path in points:
+            _put(folders, path, None if Path(mount.source).is_dir() else b"", who)
+
+
+def _put(folders: Folders, path: str, data: bytes | None, who: Identity) -> None:
+    """A file with this text, or None for a directory, where there is nothing yet."""
+    spot = folders.spot(os.fsencode(path), make=True)
+    if spot is None:
+        raise WorkspaceError(f"{path} leads through a link in the session's HOME")
+    with contextlib.suppress(FileExistsError):
+        if data is None:
+            os.mkdir(spot.name, 0o700, dir_fd=spot.folder)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(spot.name, flags, 0o600, dir_fd=spot.folder), "wb") as file:
+                file.write(data)
+        if os.geteuid() == 0:
+            for name in (spot.name, b"."):
+                os.chown(name, who.uid, who.gid, dir_fd=spot.folder, follow_symlinks=False)
 
 
 def _text(data: bytes | None) -> str:

@@ -96,8 +96,8 @@ def launch(
     _refuse_planted(order, session_dir)
     known = secrets.values(order)
     issue.settle_rivals(order.plan.alone, store, engine)
-    held = _record(order, known, store, session_dir)
-    with contextlib.ExitStack() as undo:
+    with contextlib.ExitStack() as undo, _earlier(order):
+        held = _record(order, known, store, session_dir)
         undo.callback(held.close)
         try:
             attempt = os.urandom(8).hex()
@@ -122,6 +122,15 @@ def launch(
             raise
         undo.pop_all()
     return run
+
+
+def _earlier(order: Order) -> contextlib.AbstractContextManager[None]:
+    """The session that this one goes on with is nobody else's meanwhile."""
+    if order.resumed is None:
+        return contextlib.nullcontext()
+    from outrig.runner import resume  # noqa: PLC0415 - few sessions go on
+
+    return resume.reserved(order)
 
 
 def _refuse_elsewhere(engine: Engine) -> None:
@@ -265,6 +274,7 @@ class _Start:
         facts = self.engine.facts()
         who = self._who(facts)
         reach = network.ready(self.order, self.held, who, self.engine, self.undo)
+        self._adopt()
         tree = self._workspace(who)
         taking, looking = self._snapshot(tree)
         handed = secrets.hand_out(self.order, self.known, self.held, who, self.undo)
@@ -309,6 +319,12 @@ class _Start:
             control=control,
             redacting=Redacting(self.known.redaction) if self.known.redaction else None,
         )
+
+    def _adopt(self) -> None:
+        if self.order.resumed is not None:
+            from outrig.runner import resume  # noqa: PLC0415 - as above
+
+            resume.adopt(self.order, self.held, self.undo)
 
     def _snapshot(self, made: workspace.Ready) -> tuple[Taking, Beginning]:
         """Of the tree as it is now: what is asked of the engine meanwhile hides what it costs."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from outrig.core.layer import Layer
     from outrig.core.network import NetworkPlan
     from outrig.core.plan import Place, Request, RunPlan, Terminal
+    from outrig.store.finding import Found
     from outrig.store.layers import Layers
 
 
@@ -45,6 +46,7 @@ class Order:
     seccomp: str | None  # the text of the profile that was asked for
     mounts: tuple[Mount, ...]  # the plan's further ones, resolved
     warnings: tuple[str, ...]
+    resumed: Found | None = None  # the session whose workspace and HOME this one goes on with
 
 
 @frozen
@@ -58,6 +60,7 @@ class Sources:
     global_config: Path | None = None
     trust_hash: str | None = None
     skip_global: bool = False  # --session-root was given: a broken global config does no harm
+    layers: Layers | None = None  # in place of what would be read from files and OUTRIG_*
 
 
 def draw_up(request: Request, env_flags: tuple[str, ...], where: Sources, tty: Terminal) -> Order:
@@ -74,7 +77,7 @@ def _drawn_up(
     committing: committer.Question,
 ) -> Order:
     home = places.home(where.env)
-    found = layers.read(
+    found = where.layers or layers.read(
         env=where.env,
         cwd=where.cwd,
         home=home,
@@ -94,6 +97,7 @@ def _drawn_up(
         caller=_person(os.getuid(), os.getgid()),
         terminal=tty,
         env_names=tuple(asked.values),
+        env_literal=environment.literal(env_flags),
     )
     mounts = sources.resolve_mounts(
         drafted.mounts,

@@ -92,8 +92,12 @@ def begin(order: Order, directory: Path, own_tree: str | None) -> Taking:
     tree = Path(own_tree or place.root)
     ignored = rules.own(order.git_settings, order.host_env, order.home)
     snapshots = of(directory, order.host_env)
+    mode = order.plan.isolation.mode
+    earlier = of(order.resumed.directory, order.host_env) if order.resumed else None
 
     def take() -> Taken:
+        if earlier is not None and earlier.tree(START) is not None:
+            return snapshots.go_on(earlier, tree, shared=own_tree is None, layer=mode == "overlay")
         return snapshots.start(tree, _source(place, own_tree), ignored, order.home)
 
     return Taking(take, "start")

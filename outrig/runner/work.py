@@ -198,12 +198,28 @@ def gathered(
 
 
 def _head(directory: Path, ours: Repository, scratch: Path, base: str | None) -> str | None:
-    """The last commit of the session's own repository, brought home."""
+    """The last commit of the session's own repository, brought home.
+
+    It has none any more when another session goes on with its workspace; keep() has seen to that.
+    """
     git_dir = session_git(directory)
     if git_dir is None:
-        return None
+        return ours.commit("refs/session/HEAD")
     known = [base] if base and ours.commit(base) else []
     return objects.bring_home(git_dir, ours, scratch / "home", known=known).head
+
+
+def keep(session: Session, directory: Path, env: Mapping[str, str]) -> None:
+    """Bring its commits home while its repository is still what it left.
+
+    Raises WorkspaceError for commits that are damaged.
+    """
+    snapshots = directory / DIRECTORY
+    if session_git(directory) is None or Snapshots(snapshots, env).tree(START) is None:
+        return
+    with _scratch(directory) as scratch:
+        ours = Repository(git_dir=snapshots, env=env)
+        _head(directory, ours, scratch, text(session, "base"))
 
 
 def session_git(directory: Path) -> Path | None:

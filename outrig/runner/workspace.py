@@ -64,7 +64,8 @@ def ready(
 ) -> Ready:
     """Make it; `undo` takes it back. Raises WorkspaceError or EngineError."""
     maker = _Maker(order, held, who, engine, undo)
-    undo.callback(_clear, held.directory)
+    if order.resumed is None:  # else it goes back to where it came from
+        undo.callback(_clear, held.directory)
     match order.plan.isolation.mode:
         case "worktree":
             return maker.worktree()
@@ -99,6 +100,7 @@ class _Maker:
         self._plan = order.plan
         self._place = order.plan.workspace
         self._isolation = order.plan.isolation
+        self._again = order.resumed is not None  # what was made for the earlier session is here
         self._held = held
         self._who = who
         self._engine = engine
@@ -137,7 +139,7 @@ class _Maker:
         )
         volume = f"{naming.container_name(self._held.id)}-tree"
         self._volume(volume, overlay.make(root, self._own))
-        hand_over(self._own / overlay.UPPER, self._who.uid, self._who.gid)
+        self._hand_over(overlay.UPPER)
         tree = Mount(source=volume, target=self._plan.target, writable=True, volume=True)
         mounts = [tree, *self._git(), *self._masked(), *self._protected(self._place.root)]
         fields = {"upper": str(self._own / overlay.UPPER)}
@@ -154,6 +156,8 @@ class _Maker:
             base = worktree.resolve(source, self._isolation.start, self._order.host_env)
         if base is not None:
             self._pin(source, base)
+        if self._again:
+            return self._found_tree(source)
         what = _NOT_IN_A_BRANCH.sub("-", self._plan.agent or "run")
         branch = f"outrig/{what}/{self._held.id}"
         wanted = worktree.Wanted(
@@ -181,8 +185,10 @@ class _Maker:
         """A copy of its own; of a repository, with a .git that borrows objects."""
         from outrig.workspace.copy import copy  # noqa: PLC0415
 
-        tree = self._make_own("tree")
         source = self._source()
+        if self._again:
+            return self._found_tree(source)
+        tree = self._make_own("tree")
         with self._room_for(tree):
             without = ".git" if source else ""
             left = copy(Path(self._place.root), tree, exclude=self._exclude, without=without)
@@ -195,10 +201,20 @@ class _Maker:
             borrowed = made.borrowed
         return self._ready(self._own_tree(tree, borrowed), fields={"tree": str(tree)})
 
+    def _found_tree(self, source: shadow.Source | None) -> Ready:
+        """The one that the earlier session left, as it is; what its .git borrows is still there."""
+        borrowed = shadow.borrowable(source) if source else ()
+        return self._ready(self._own_tree(self._own / "tree", borrowed))
+
+    def _hand_over(self, name: str) -> None:
+        """What the session's user has already is never walked through again."""
+        if not self._again:
+            hand_over(self._own / name, self._who.uid, self._who.gid)
+
     def _own_tree(self, tree: Path, borrowed: Iterable[Borrowed]) -> list[Mount]:
         """Given to the session's user, with the places that other mounts need in it."""
         self._points(tree)
-        hand_over(tree, self._who.uid, self._who.gid)
+        self._hand_over(tree.name)
         mount = Mount(source=str(tree), target=self._plan.target, writable=True)
         return [mount, *self._borrowed(borrowed), *self._protected(str(tree))]
 
@@ -262,7 +278,7 @@ class _Maker:
     def _make_own(self, name: str = "") -> Path:
         self._own.mkdir(mode=0o700, exist_ok=True)
         if name:
-            (self._own / name).mkdir(mode=0o755)
+            (self._own / name).mkdir(mode=0o755, exist_ok=self._again)
         return self._own / name
 
     def _points(self, tree: Path) -> None:
@@ -314,10 +330,13 @@ class _Maker:
 
     def _shadowed(self, source: shadow.Source, target: str, *, plain: bool) -> list[Mount]:
         """Over the .git of the tree; where that is a file, a file that leads to the shadow."""
-        self._make_own("git")
-        made = self._shadow(source, self._own / "git", None if plain else self._plan.target)
-        hand_over(self._own / "git", self._who.uid, self._who.gid)
-        borrowed = self._borrowed(made.borrowed)
+        if self._again:
+            borrowed = self._borrowed(shadow.borrowable(source))
+        else:
+            self._make_own("git")
+            made = self._shadow(source, self._own / "git", None if plain else self._plan.target)
+            self._hand_over("git")
+            borrowed = self._borrowed(made.borrowed)
         if plain:
             return [self._mount("git", target), *borrowed]
         (self._own / "gitfile").write_text(f"gitdir: {GIT}\n")
@@ -358,7 +377,7 @@ class _Maker:
     # ------------------------------------------------------------------ the tree
     def _scratch(self) -> Mount:
         self._make_own("scratch")
-        hand_over(self._own / "scratch", self._who.uid, self._who.gid)
+        self._hand_over("scratch")
         return self._mount("scratch", SCRATCH)
 
     def _mount(self, name: str, target: str) -> Mount:

@@ -76,11 +76,12 @@ def make(root: Path, session: Path) -> Mapping[str, str]:
     """The layer's directories in `session`, and the options of the volume that shows it."""
     upper, work = session / UPPER, session / WORK
     found = root.stat()
-    for made in (upper, work):
-        made.mkdir(mode=0o700)
-    upper.chmod(stat.S_IMODE(found.st_mode))
-    if os.geteuid() == 0:
-        os.chown(upper, found.st_uid, found.st_gid)
+    if not upper.is_dir():  # else it is that of a session that goes on
+        for made in (upper, work):
+            made.mkdir(mode=0o700)
+        upper.chmod(stat.S_IMODE(found.st_mode))
+        if os.geteuid() == 0:
+            os.chown(upper, found.st_uid, found.st_gid)
     layers = f"lowerdir={root},upperdir={upper},workdir={work},userxattr"
     return {"type": "overlay", "device": "overlay", "o": layers}
 

@@ -115,6 +115,13 @@ def link(made: Shadow) -> None:
         alternates_.write_text(f"{inside}\n")
 
 
+def borrowable(source: Source) -> tuple[Borrowed, ...]:
+    """What a repository made like `source` borrows, as make() would say it again."""
+    made = [Borrowed(_objects(source.common_dir), _inside(0))]
+    _further(source.common_dir, made)
+    return tuple(made)
+
+
 def trust_less_of_stat(git: Path) -> None:
     """For files that were given away, or copied, since the index was written."""
     with (git / "config").open("a") as file:
@@ -216,10 +223,7 @@ class _Maker:
 
     def _borrow(self, common: Path, to: Path) -> None:
         """Real objects, by a real directory: a link could lead to somebody else's."""
-        objects = f"{common}/objects"
-        if not stat.S_ISDIR(os.lstat(objects).st_mode):
-            raise WorkspaceError(f"{objects} is no directory of its own; outrig does not follow it")
-        inside = f"{INSIDE}/objects/{len(self.borrowed)}"
+        objects, inside = _objects(common), _inside(len(self.borrowed))
         self.borrowed.append(Borrowed(objects, inside))
         self.links.append((to / "objects/info/alternates", inside))
 
@@ -231,6 +235,23 @@ class _Maker:
             self.repository(Source(module, module), git, work_tree=tree)
             path = None if tree is None else os.path.relpath(f"{module}/{tree}", common.parent)
             self.modules.append(Module(git, path, f"{module}/objects"))
+
+
+def _objects(common: Path) -> str:
+    objects = f"{common}/objects"
+    if not stat.S_ISDIR(os.lstat(objects).st_mode):
+        raise WorkspaceError(f"{objects} is no directory of its own; outrig does not follow it")
+    return objects
+
+
+def _inside(number: int) -> str:
+    return f"{INSIDE}/objects/{number}"
+
+
+def _further(common: Path, made: list[Borrowed]) -> None:
+    for _, module in _modules(common):
+        made.append(Borrowed(_objects(module), _inside(len(made))))
+        _further(module, made)
 
 
 def _tree_of(module: Path, common: Path) -> str | None:
@@ -248,7 +269,7 @@ def _modules(common: Path, below: str = "", depth: int = 0) -> Iterator[tuple[st
     with _entered(str(folder)) as entered:
         if entered is None or depth > _DEEPEST:
             return
-        names = [name for name in os.listdir(entered) if _is_directory(name, entered)]
+        names = [name for name in sorted(os.listdir(entered)) if _is_directory(name, entered)]
         found = [name for name in names if _is_repository(name, entered)]
     for name in names:
         path = f"{below}/{name}" if below else name

@@ -13,6 +13,9 @@ The tree is hostile. git compares stat data and lists names there, with settings
 ours; contents are read by handle (blobs.py), and a nested repository is never asked anything.
 Trees are compared with each other, start with end: a commit has gitlinks, and lacks the rest.
 
+A session that goes on with another one's tree begins with a copy of that one's repository: its
+START is what the first of them began with, and `resumed` is the tree as it was found.
+
 `refs/snapshots/<name>` point at the trees themselves. `index` is the index file of the start, with
 its stat data, so that a later snapshot reads only what has changed since.
 """
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DIRECTORY = "snapshots.git"
-START, END = "start", "end"
+START, END, RESUMED = "start", "end", "resumed"
 # git knows the empty tree without having it
 EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
@@ -83,6 +87,7 @@ class Snapshots:
 
     def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
         self.directory = directory
+        self._env = env
         self.git = Git(git_dir=str(directory), path=env.get("PATH", os.defpath))
 
     def start(self, tree: Path, source: Source | None, ignored: Path, home: Path) -> Taken:
@@ -103,6 +108,48 @@ class Snapshots:
             )
             self.name(START, taken.tree)
         return taken
+
+    def go_on(self, earlier: Snapshots, tree: Path, *, shared: bool, layer: bool) -> Taken:
+        """Take the first snapshot of a session that goes on with the tree of an `earlier` one.
+
+        Returns START: what this session and the earlier one change together is measured from it.
+        In a tree of the session's own that is where the earlier one began. In a `shared` tree
+        the user has worked meanwhile: it is the tree as it is, without what the earlier session
+        did and nobody has touched since. `layer`: what both did lies over `tree` anyway.
+        """
+        with _explained(), self._scratch() as scratch:
+            _copy_repository(earlier.directory, self.directory)
+            index.copy(str(earlier._index), str(scratch))
+            git = self._over(tree, scratch)
+            with Differences(git, tree) as differences:
+                taken = self._take(git, tree, differences, keep=True)
+            if scratch.exists():
+                scratch.replace(self._index)
+            self.name(RESUMED, taken.tree)
+            start, end = earlier.tree(START), earlier.tree(END)
+            if layer or start is None or (shared and end is None):
+                start = taken.tree
+            elif shared and end is not None:
+                start = self._without(taken.tree, start, end)
+            self.name(START, start)
+        return taken._replace(tree=start)
+
+    def _without(self, tree: str, start: str, end: str) -> str:
+        """The tree, with what `start` and `end` differ in as it was, where it is as in `end`."""
+        from outrig.workspace.repository import Repository  # noqa: PLC0415 - few sessions need it
+
+        ours = Repository(git_dir=self.directory, env=self._env)
+        since = {change.path for change in ours.changes(end, tree)}
+        back = [one for one in ours.changes(start, end) if one.path not in since]
+        if not back:
+            return tree
+        with self._scratch() as scratch:
+            git = replace(self.git, index=str(scratch))
+            git("read-tree", tree)
+            removed = [index.removal(one.path) for one in back]
+            index.update(git, removed)
+            index.update(git, [index.line(*one.old, one.path) for one in back if one.old])
+            return git("write-tree", "--missing-ok").decode().strip()
 
     def take(self, tree: Path, name: str | None = None, *, upper: Path | None = None) -> Taken:
         """Another snapshot: END, `checkpoint/N`, or without a name one that nothing refers to.
@@ -210,8 +257,13 @@ class Snapshots:
         if keep and recorder.lines:
             with git.start("update-index", "-q", "--refresh") as running:
                 fifos.answer(running, tree, accepted=(0, 1))
-        known = None if keep or recorder.lines else self.tree(START)
+        known = None if keep or recorder.lines else self._of_index
         return Taken(known or self._written(git), tuple(recorder.skipped))
+
+    @property
+    def _of_index(self) -> str | None:
+        """The tree of the index: as the session found it."""
+        return self.tree(RESUMED) or self.tree(START)
 
     def _take_layer(self, git: Git, upper: Path) -> Taken:
         """What the start snapshot held, and the layer over it; ignored as the lower tree says."""
@@ -229,7 +281,7 @@ class Snapshots:
             recorder.changed(layer.changed)
             recorder.new(new)
         index.update(git, recorder.lines)
-        known = None if recorder.lines else self.tree(START)
+        known = None if recorder.lines else self._of_index
         return Taken(known or self._written(git), tuple(recorder.skipped))
 
     def _written(self, git: Git) -> str:
@@ -288,6 +340,30 @@ class _Recorder:
 
 
 _NO_LINKS = (b".gitmodules", b".gitattributes", b".gitignore", b".mailmap")
+
+
+def _copy_repository(source: Path, target: Path) -> None:
+    """One of ours; objects are never rewritten, so both may have the same files."""
+    if target.exists():
+        raise WorkspaceError(f"{target} is there already")
+    target.mkdir(mode=0o700)
+    for folder, names, files in os.walk(source):
+        below = os.path.relpath(folder, source)
+        names[:] = [name for name in names if (below, name) != ("refs", "session")]
+        (target / below).mkdir(mode=0o700, exist_ok=True)
+        shared = below.partition("/")[0] == "objects"
+        for name in files:
+            if below.startswith("refs/snapshots") or name.startswith("scratch-"):
+                continue
+            _copy_file(Path(folder, name), target / below / name, shared=shared)
+
+
+def _copy_file(source: Path, target: Path, *, shared: bool) -> None:
+    if shared:
+        with contextlib.suppress(OSError):  # another file system, or one without hard links
+            target.hardlink_to(source)
+            return
+    shutil.copy2(source, target)
 
 
 def _heeded(git: Git, paths: Sequence[bytes]) -> list[bytes]:

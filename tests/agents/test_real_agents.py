@@ -153,6 +153,26 @@ def test_prompt_key_and_words_reach_the_model(
 
 
 @pytest.mark.parametrize("agent", SETUPS)
+@pytest.mark.usefixtures("installed", "workspace")
+def test_resumed_it_goes_on_with_the_conversation(
+    agent: str, outrig: Outrig, model: ModelServer
+) -> None:
+    run(outrig, agent, model).ok()
+    setup = SETUPS[agent]
+    before = len(model.requests)
+    variables = {name: value.format(url=model.url) for name, value in setup.variables.items()}
+    outrig("resume", "@last", "-p", "- now say goodbye", env=variables, timeout=120).ok()
+    asked = [
+        json.dumps(one.body)
+        for one in model.requests[before:]
+        if one.path.partition("?")[0] == setup.path
+    ]
+    both = [body for body in asked if PROMPT in body and "- now say goodbye" in body]
+    assert both, asked
+    assert any(SCRIPT.closing in body for body in both)  # what it answered then
+
+
+@pytest.mark.parametrize("agent", SETUPS)
 def test_without_a_key_nothing_starts(agent: str, outrig: Outrig, home: Home) -> None:
     bare = {name: "" for name in os.environ if name.endswith(("_API_KEY", "_TOKEN"))}
     done = outrig("run", "--agent", agent, "-p", PROMPT, env=bare)

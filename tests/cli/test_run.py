@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.cli.run import LONGEST_PROMPT
+from outrig.cli.given import LONGEST_PROMPT
 
 if TYPE_CHECKING:
     from pathlib import Path

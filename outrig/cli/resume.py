@@ -1,0 +1,243 @@
+"""`outrig resume`: its options, and what they ask for anew; the rest is as the session had it.
+
+Annotations are real objects here, as in `cli/run.py`.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from outrig.cli import given, here, opening
+from outrig.cli import session as session_
+from outrig.cli.completion import (
+    complete_agent,
+    complete_image,
+    complete_network,
+    complete_session,
+)
+from outrig.cli.option import Option, Words
+from outrig.cli.result import Result
+from outrig.core import network as network_
+from outrig.core.plan import HOST_IMAGE, Request
+from outrig.core.relations import relations
+from outrig.core.session import Session
+from outrig.errors import UsageError
+from outrig.runner.order import Sources
+
+
+def resume(  # noqa: PLR0917 - one parameter per option
+    words: Annotated[
+        list[str] | None,
+        Words(
+            "SESSION [COMMAND [ARG...]]",
+            "The session, and what to run in it now; after --agent, words appended to its argv.",
+            complete_session,
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None, Option("-p --prompt", "What the agent shall do; - reads stdin.")
+    ] = None,
+    prompt_file: Annotated[
+        Path | None, Option("--prompt-file", "Read the prompt from a file; - is stdin.")
+    ] = None,
+    agent: Annotated[
+        str | None, Option("--agent", "Another agent than before.", complete=complete_agent)
+    ] = None,
+    image: Annotated[
+        str | None,
+        Option(
+            "--image", "Another image: a built-in name or a local one.", complete=complete_image
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str | None, Option("--checkpoint", "Record the tree this often.", metavar="5m")
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        Option("-e --env", "Set a variable, or pass the host's on.", metavar="NAME[=VALUE]"),
+    ] = None,
+    volume: Annotated[
+        list[str] | None,
+        Option("-v --volume", "One mount more.", metavar="HOST:CONTAINER[:ro|rw]"),
+    ] = None,
+    name: Annotated[str | None, Option("--name", "A name to find it by.")] = None,
+    label: Annotated[
+        list[str] | None, Option("--label", "A label more to find it by.", metavar="KEY=VALUE")
+    ] = None,
+    issue: Annotated[str | None, Option("--issue", "What it works on now.")] = None,
+    force: Annotated[
+        bool, Option("--force", "Although another one works on the same issue.")
+    ] = False,
+    group: Annotated[str | None, Option("--group", "A word that several sessions share.")] = None,
+    workdir: Annotated[
+        str | None,
+        Option("-w --workdir", "Start here; relative to the workspace's place inside."),
+    ] = None,
+    memory: Annotated[str | None, Option("-m --memory", "Memory, swap included: 512m, 4g.")] = None,
+    cpus: Annotated[str | None, Option("--cpus", "Processors: 1.5.")] = None,
+    pids: Annotated[str | None, Option("--pids", "Processes and threads.")] = None,
+    timeout: Annotated[
+        str | None, Option("--timeout", "End it after this wall-clock time: 90m.")
+    ] = None,
+    idle_timeout: Annotated[
+        str | None,
+        Option("--idle-timeout", "End it when it says and does nothing so long: 15m."),
+    ] = None,
+    network: Annotated[
+        str | None,
+        Option(
+            "--network",
+            "What it may reach.",
+            metavar="none|filter|audit|open|bridge",
+            complete=complete_network,
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        Option("--allow", "Let it reach this too: a host, *.suffix, CIDR.", metavar="HOST[:PORT]"),
+    ] = None,
+    deny: Annotated[
+        list[str] | None, Option("--deny", "Never let it reach this.", metavar="HOST[:PORT]")
+    ] = None,
+    detach: Annotated[bool, Option("-d --detach", "Print the id and return once it runs.")] = False,
+    detach_keys: Annotated[
+        str | None, Option("--detach-keys", 'Let go of it in a terminal: "ctrl-p,ctrl-q".')
+    ] = None,
+    no_redact: Annotated[
+        bool, Option("--no-redact", "Keep and show secrets as they are said.")
+    ] = False,
+    notify: Annotated[
+        bool, Option("--notify", "Ring the terminal's bell, or the desktop's, at its end.")
+    ] = False,
+    interactive: Annotated[
+        bool, Option("-i --interactive", "Feed stdin, also to an agent with a prompt.")
+    ] = False,
+    tty: Annotated[bool, Option("-t --tty", "Use a terminal.")] = False,
+    no_tty: Annotated[bool, Option("-T --no-tty", "Never use a terminal.")] = False,
+    no_stdin: Annotated[bool, Option("--no-stdin", "Give it /dev/null.")] = False,
+    session_dir: Annotated[
+        Path | None, Option("--session-dir", "Keep the new session in this empty directory.")
+    ] = None,
+    session_root: Annotated[
+        Path | None, Option("--session-root", "Where sessions are listed.")
+    ] = None,
+    global_config: Annotated[
+        Path | None, Option("--global-config", "Use this file in place of your own.")
+    ] = None,
+    dry_run: Annotated[bool, Option("--dry-run", "Print the plan as TOML, do nothing.")] = False,
+    as_json: Annotated[
+        bool, Option("--json", "Keep the output in the logs, print the final record as JSON.")
+    ] = False,
+    result: Annotated[
+        Path | None, Option("--result", "Write the final record, or the error, to a file.")
+    ] = None,
+    verbose: Annotated[bool, Option("--verbose", "Say each step.")] = False,
+) -> int:
+    """Go on with a session that has ended, as a new one in the same workspace.
+
+    The agent takes its conversation up where it can; without an agent the same command runs
+    again. Image, mounts, limits and variables are as before, unless given anew.
+
+    outrig resume @last -p "now add a test"
+
+    outrig resume @last -- make test
+
+    The exit code is its own. `outrig attach` is for a session that still runs.
+    """
+    destination = Result(result)
+    with session_.handing_out(destination, as_json=as_json):
+        query, *command = words or [""]
+        if not query:
+            raise UsageError("the session that shall go on", hint="outrig resume @last")
+        found = opening.session(query, None, session_root, global_config)
+        root = found.store.root if found.store else session_root
+        mode, allowed, denied = _reach(found.session, network)
+        cwd = Path("/")  # what was relative then is so now
+        flags = {
+            "workspace.checkpoint": checkpoint,
+            "run.detach-keys": detach_keys,
+            "limits.memory": memory,
+            "limits.cpus": cpus,
+            "limits.pids": pids,
+            "limits.wall": timeout,
+            "limits.idle": idle_timeout,
+            "network.mode": mode,
+            "session-root": str(root) if root else None,
+        }
+        asked = session_.Asked(
+            request=Request(
+                words=_words(found.session, agent, command),
+                agent=_agent(found.session, agent, command),
+                prompt=given.prompt(prompt, prompt_file),
+                image=image or _image(found.session),
+                volumes=tuple(map(_absolute, volume or ())),
+                workdir=workdir or found.session.text("workdir") or None,
+                name=name,
+                labels={**found.session.labels, **given.labels(label or ())},
+                relations=relations(
+                    kind=found.session.kind,
+                    parent=found.session.id,
+                    group=group or found.session.text("group") or None,
+                    issue=issue or found.session.text("issue") or None,
+                    force=force,
+                ),
+                tty=given.terminal(tty, no_tty),
+                interactive=interactive,
+                no_stdin=no_stdin,
+                capture=as_json,
+                detach=detach,
+                notify=notify,
+                no_redact=no_redact or found.session.fields.get("redact") is False,
+                allow=(*allowed, *(allow or ())),
+                deny=(*denied, *(deny or ())),
+            ),
+            env=tuple(env or ()),
+            sources=Sources(env=os.environ, cwd=cwd, flags=given.flags(cwd, flags)),
+            session_dir=session_dir,
+            as_json=as_json,
+            verbose=verbose,
+            resumed=found,
+        )
+        if dry_run:
+            return session_.print_plan(asked)
+        return session_.run(asked, destination)
+
+
+# ---------------------------------------------------------------- as it was
+
+
+def _agent(session: Session, agent: str | None, command: Sequence[str]) -> str | None:
+    """A command in the agent's place runs without it."""
+    return agent or (None if command else session.agent_name)
+
+
+def _words(session: Session, agent: str | None, command: Sequence[str]) -> tuple[str, ...]:
+    if command:
+        return tuple(command)
+    if agent is None and session.agent_name is None:
+        return session.command
+    same = agent in (None, session.agent_name)
+    listed = session.fields.get("agent_words")
+    return tuple(map(str, listed)) if same and isinstance(listed, list) else ()
+
+
+def _image(session: Session) -> str:
+    """The very one that it had: what is configured may have changed."""
+    host = session.image == HOST_IMAGE
+    return HOST_IMAGE if host else session.text("image_tag") or session.image
+
+
+def _reach(
+    session: Session, mode: str | None
+) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """Mode and rules: those that it had, but for another mode."""
+    had = network_.of_record(session.fields.get("network"))
+    if had is None or mode is not None:
+        return mode, (), ()
+    return had.mode, had.allow, had.deny
+
+
+def _absolute(volume: str) -> str:
+    """From where the user stands now; everything else is from where they stood then."""
+    return volume if volume[:1] in ("/", "~", ":", "") else f"{here.directory()}/{volume}"
