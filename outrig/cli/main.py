@@ -116,6 +116,7 @@ DOORS = (
         "doctor",
         "Check everything that outrig needs, and say what helps.",
     ),
+    Door("help", "outrig.cli.help", "help_", "Read about a topic, such as security."),
 )
 
 
