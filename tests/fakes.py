@@ -305,6 +305,9 @@ class FakeEngine:
     def unpause(self, ref: Ref) -> None:
         self._found(ref).state = "running"
 
+    def is_paused(self, ref: Ref) -> bool:
+        return self._found(ref).state == "paused"
+
     def exec(self, ref: Ref, command: Command, env: Mapping[str, str]) -> FakeExecution:
         self._found(ref)
         made = FakeExecution(self.exec_script, command)

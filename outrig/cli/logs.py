@@ -134,16 +134,16 @@ def _since(chunks: Iterator[Chunk], asked: Asked) -> Iterator[Chunk]:
 
 def _alive(found: Found) -> Callable[[], bool]:
     """It has not ended, and somebody attends it, if need be because we ask for it."""
+    from outrig.runner.keeper import Keeper
 
     def alive() -> bool:
-        from outrig.runner.unattended import look_after
-
         session = reach.current(found)
         if session.missing and not told:
             told.append(session.missing)
             report.missing(session)
-        return not session.ended and (look_after(found) or _settled(found))
+        return not session.ended and (keeper.look_after() or _settled(found))
 
+    keeper = Keeper(found, report.notice)
     told = [found.session.missing] if found.session.missing else []  # said before the first byte
     return alive
 

@@ -31,7 +31,7 @@ def wait(
     founds = opening.sessions(sessions or [], session_dir, session_root, global_config)
     codes = []
     for found in founds:
-        session = wait_for(found, opening.engine)
+        session = wait_for(found, opening.engine, report.notice)
         report.tamper(session)
         codes.append(_code(session))
         if len(founds) > 1:

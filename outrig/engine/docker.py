@@ -282,16 +282,15 @@ class DockerEngine:
 
     def pause(self, ref: Ref) -> None:
         answer = self._wire.call("POST", f"/containers/{ref.id}/pause")
-        if not answer.fine and not self._is_paused(ref):
+        if not answer.fine and not self.is_paused(ref):
             raise refusal(answer, "pause the container")
 
     def unpause(self, ref: Ref) -> None:
         answer = self._wire.call("POST", f"/containers/{ref.id}/unpause")
-        if not answer.fine and (gone(answer) or self._is_paused(ref)):
+        if not answer.fine and (gone(answer) or self.is_paused(ref)):
             raise refusal(answer, "unpause the container")
 
-    def _is_paused(self, ref: Ref) -> bool:
-        """What a refusal means; docker words it in many ways."""
+    def is_paused(self, ref: Ref) -> bool:
         answer = self._wire.call("GET", f"/containers/{ref.id}/json")
         return answer.fine and answer.json()["State"].get("Status") == "paused"
 

@@ -19,8 +19,9 @@ from outrig.record.painted import painted
 from outrig.record.reading import Logs
 from outrig.runner import reach
 from outrig.runner.console import Resized
-from outrig.runner.control import dial
-from outrig.runner.unattended import look_after
+from outrig.runner.control import dial, private
+from outrig.runner.keeper import Keeper
+from outrig.runner.pause import is_paused
 
 if TYPE_CHECKING:
     import socket
@@ -37,7 +38,8 @@ KNOCK_SECONDS = 3.0  # for a follower that has just begun
 def attach(found: Found, console: Console, notice: Callable[[str], None]) -> Session:
     """Stay until the session has ended, or until the user lets go; the record as it is then.
 
-    `notice` is told, once, when the logs take no more: what is not kept cannot be shown here.
+    `notice` is told, once each, that it is paused, and that the logs take no more: what is not
+    kept cannot be shown here.
 
     Raises SessionNotRunningError when it has ended, or when nobody can be made to follow it.
     """
@@ -47,11 +49,13 @@ def attach(found: Found, console: Console, notice: Callable[[str], None]) -> Ses
         raise SessionNotRunningError(
             f"session {session.id} has ended", hint=f"outrig logs {session.id}"
         )
+    if is_paused(session):
+        notice(f"session {session.id} is paused; outrig unpause {session.id}")
     with Logs(found.directory) as logs:
         logs.skip()
         if session.fields.get("tty") is True:
             _show(console, FILES["terminal"], painted(found.directory))
-        if _stay(found, console, logs, _Full(found, notice)):
+        if _stay(found, console, logs, notice):
             return reach.current(found)
     return _final(found)
 
@@ -73,10 +77,11 @@ class _Full:
             self._notice(f"the logs of {self._found.session.id} are full: no more can be shown")
 
 
-def _stay(found: Found, console: Console, logs: Logs, full: _Full) -> bool:
+def _stay(found: Found, console: Console, logs: Logs, notice: Callable[[str], None]) -> bool:
     """Until the end (False), or until the user lets go (True); with one follower after another."""
+    full, keeper = _Full(found, notice), Keeper(found, notice)
     while True:
-        follower = _line(found, reach.current(found))
+        follower = _line(found, keeper)
         if follower is None:
             _show_all(console, logs)
             return False
@@ -84,7 +89,7 @@ def _stay(found: Found, console: Console, logs: Logs, full: _Full) -> bool:
             if console.input is None and not console.keeps_input:
                 line.sendall(encode("E"))
             try:
-                let_go = _look_on(found, console, line, logs, full)
+                let_go = _look_on(found, console, line, logs, full=full, keeper=keeper)
             except (BrokenPipeError, ConnectionResetError):  # it died while we typed
                 let_go = None
         if let_go is not None:
@@ -96,18 +101,24 @@ def _show_all(console: Console, logs: Logs) -> None:
         _show(console, chunk.source, chunk.data)
 
 
-def _line(found: Found, session: Session) -> socket.socket | None:
-    """To whoever follows it; None when it has ended meanwhile."""
+def _line(found: Found, keeper: Keeper) -> socket.socket | None:
+    """To whoever follows it; None when it has ended meanwhile.
+
+    One that has just taken it up listens once it has read what the engine remembers.
+    """
+    session = reach.current(found)
     directory = Path(session.text("control_dir"))
     deadline = time.monotonic() + KNOCK_SECONDS
     while True:
         line = dial(directory, session.id)
         if line:
             return line
-        attended = look_after(found)
+        attended = keeper.look_after()
         if reach.current(found).ended:
             return None
-        if not attended or time.monotonic() > deadline:
+        if attended and time.monotonic() > deadline:
+            private(directory)  # else nobody can ever listen
+        if not attended:
             raise SessionNotRunningError(
                 f"nobody looks after session {session.id}, so nobody can be attached to it",
                 hint=f"outrig logs {session.id}; outrig wait {session.id}",
@@ -116,12 +127,18 @@ def _line(found: Found, session: Session) -> socket.socket | None:
 
 
 def _look_on(
-    found: Found, console: Console, line: socket.socket, logs: Logs, full: _Full
+    found: Found,
+    console: Console,
+    line: socket.socket,
+    logs: Logs,
+    *,
+    full: _Full,
+    keeper: Keeper,
 ) -> bool | None:
     """Until the end (False), until the user lets go (True), or until its follower died (None)."""
     while True:
         over = not found.attended  # asked before the look, so that the last words are not missed
-        if over and not reach.current(found).ended and look_after(found):
+        if over and not reach.current(found).ended and keeper.look_after():
             return None
         for chunk in logs.merged() if over else logs.timed():
             _show(console, chunk.source, chunk.data)

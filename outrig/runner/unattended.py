@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -18,59 +19,34 @@ from typing import TYPE_CHECKING
 from outrig.core.moment import parse_time
 from outrig.core.session import with_fields
 from outrig.engine import connect
-from outrig.errors import SessionBusyError
+from outrig.errors import OutrigError, SessionBusyError
 from outrig.record.log import Recorder
 from outrig.record.recovery import mend_timing, recover
 from outrig.runner import hooks, reach, reconcile, secrets
 from outrig.runner.console import Silent
 from outrig.runner.follow import follow
 from outrig.runner.launched import Launched
-from outrig.runner.supervise import spawn
 from outrig.store import belonging, lock, places
 from outrig.store.creation import Held
 from outrig.store.file import UnreadableError
 from outrig.store.sessions import SessionStore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.record.recovery import Recovered
     from outrig.record.redact import Redacting
-    from outrig.store.finding import Found
     from outrig.store.lock import Attendance
 
-PATIENCE = 10.0  # seconds until a new process has the lock, on a machine that is busy
-PAUSE_SECONDS = 0.02
+EXIT_FAILURE = 1
+PAUSE_SECONDS = 0.5  # between two looks at a session that is paused
 
 
-def look_after(found: Found) -> bool:
-    """See that somebody attends a session that runs; False when nobody can or needs to.
-
-    Then it has ended or its engine is silent, and reconciling it finds out which.
-    """
-    store, one = found.store, found.session.id
-    if store is None or store.attended(one):
-        return store is not None
-    session = reach.current(found)
-    if not _can_be_taken_up(store, session):
-        return False
-    left = {
-        "root": str(store.root),
-        "id": one,
-        "engine": session.text("engine"),
-        "hooks": store.heard is not None,
-    }
-    process = spawn("unattended", left)
-    deadline = time.monotonic() + PATIENCE
-    while not (attended := store.attended(one)) and time.monotonic() < deadline:
-        if process.poll() is not None:
-            return store.attended(one)
-        time.sleep(PAUSE_SECONDS)
-    process.returncode = 0  # it outlives us; nobody here waits for it
-    return attended
-
-
-def _can_be_taken_up(store: SessionStore, session: Session) -> bool:
+def can_be_taken_up(store: SessionStore, session: Session) -> bool:
+    """Whether it runs, as far as its record knows, and is one of ours on this machine."""
     if session.ended or session.status != "running" or reach.agent_ref(session) is None:
         return False
     return session.ours and not belonging.elsewhere(session, belonging.here(store))
@@ -80,6 +56,14 @@ def main(letter: int) -> None:
     """What the new process runs."""
     with os.fdopen(letter) as file:
         left = json.load(file)
+    try:
+        _look_after(left)
+    except OutrigError as error:
+        os.write(left["complaint"], error.message.encode())
+        sys.exit(EXIT_FAILURE)
+
+
+def _look_after(left: Mapping[str, Any]) -> None:
     heard = hooks.of_user(os.environ) if left["hooks"] else None
     store = SessionStore(Path(left["root"]), heard=heard)
     engine = _engine(left["engine"])  # first: without one nobody is held up
@@ -90,16 +74,23 @@ def main(letter: int) -> None:
     with closing(attendance):
         followed = _follow(store, left["id"], attendance, engine)
     if not followed:  # it has ended
-        reconcile.settle(store, [left["id"]], connect=lambda _: engine)
+        settled = reconcile.settle(store, [left["id"]], connect=lambda _: engine)
+        for error in settled.failed.values():
+            raise error
 
 
 def _follow(store: SessionStore, one: str, attendance: Attendance, engine: Engine) -> bool:
-    try:
-        session = store.read(one)
-    except UnreadableError:  # it was discarded meanwhile
-        return False
-    if not _can_be_taken_up(store, session):
-        return False
+    while True:
+        try:
+            session = store.read(one)
+        except UnreadableError:  # it was discarded meanwhile
+            return False
+        ref = reach.agent_ref(session)
+        if ref is None or not can_be_taken_up(store, session):
+            return False
+        if not engine.is_paused(ref):
+            break
+        time.sleep(PAUSE_SECONDS)  # nobody can listen to one that is paused
     directory = store.target(one) or store.directory(one)
     run = _taken_up(Held(store, session, directory, attendance), engine)
     if run:

@@ -10,10 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from outrig.runner import reach
+from outrig.runner.keeper import Keeper
 from outrig.runner.settle import settle
-from outrig.runner.unattended import look_after
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from outrig.core.session import Session
     from outrig.runner.reach import Connect
     from outrig.store.finding import Found
@@ -23,14 +25,18 @@ LONGEST_SECONDS = 0.2
 TURN_SECONDS = 2.0  # how long the engine is asked before we see whether somebody took it up
 
 
-def wait(found: Found, connect: Connect) -> Session:
-    """The final record. Raises StoreError, or EngineUnreachableError if only an engine knows."""
+def wait(found: Found, connect: Connect, notice: Callable[[str], None]) -> Session:
+    """The final record. `notice` is told once why nobody can look after it.
+
+    Raises StoreError, or EngineUnreachableError if only an engine knows.
+    """
     pause = SHORTEST_SECONDS
+    keeper = Keeper(found, notice)
     while not (session := reach.current(found)).ended:
         if found.attended or not session.ours:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_SECONDS)
-        elif not look_after(found) and _container_ended(session, connect):
+        elif not keeper.look_after() and _container_ended(session, connect):
             return settle(found, connect)
     return session
 

@@ -72,6 +72,14 @@ def following(run: Run, session: str, file: Path) -> subprocess.Popen[bytes]:
         return looking(run, "logs", "-f", session, stdout=out)
 
 
+def attaching(run: Run, session: str, file: Path) -> subprocess.Popen[bytes]:
+    """`attach`, once it has begun to show something."""
+    with file.open("wb") as out:
+        one = looking(run, "attach", "--no-stdin", session, stdout=out)
+    until(lambda: file.stat().st_size, "the first bytes")
+    return one
+
+
 @pytest.mark.parametrize("verb", [["logs", "-f"], ["wait"], ["attach", "--no-stdin"]])
 def test_whoever_looks_gives_it_a_supervisor(run: Run, engine_client, verb):
     session = killed(run, *WAITING)
@@ -93,6 +101,7 @@ def test_all_who_look_see_every_byte_once_across_a_crash(run: Run, tmp_path: Pat
     run.until_said(b"line 100\n")
     session = run.session.name
     lookers = [following(run, session, tmp_path / f"seen{number}") for number in range(3)]
+    attached = [attaching(run, session, tmp_path / f"attached{number}") for number in range(2)]
     waiter = looking(run, "wait", session)
     run.until_said(b"line 5000\n")
     process.send_signal(signal.SIGKILL)
@@ -101,6 +110,11 @@ def test_all_who_look_see_every_byte_once_across_a_crash(run: Run, tmp_path: Pat
     for number, one in enumerate(lookers):
         assert one.wait(timeout=60) == 0
         assert (tmp_path / f"seen{number}").read_bytes() == BUSY_SAID
+    for number, one in enumerate(attached):
+        assert one.wait(timeout=60) == 0
+        shown = (tmp_path / f"attached{number}").read_bytes()  # from where it came in
+        assert shown.startswith(b"line ")
+        assert BUSY_SAID.endswith(b"\n" + shown)
     waiter.communicate(timeout=60)
     assert waiter.returncode == 0
     assert run.log("stdout.log") == BUSY_SAID
@@ -139,6 +153,25 @@ def test_a_terminal_is_typed_into_again(run: Run):
     said = run.log("terminal.log")
     assert said == b"begun\r\none\r\ngot one\r\ntwo\r\ngot two\r\n"
     assert run.record()["status"] == "completed"
+
+
+@pytest.mark.parametrize("verb", [["logs", "-f"], ["wait"], ["attach", "--no-stdin"]])
+def test_one_that_is_paused_goes_on_once_it_may(run: Run, verb: list[str]):
+    session = killed(run, *WAITING)
+    run.outrig("pause", session).ok()
+    looker = looking(run, *verb, session)
+    until(lambda: supervisors(session), "a supervisor")
+    assert "paused" in run.outrig("ls").ok().out
+    (run.work / "go").touch()
+    with pytest.raises(subprocess.TimeoutExpired):
+        looker.wait(timeout=1)
+    run.outrig("unpause", session).ok()
+    out, err = looker.communicate(timeout=60)
+    assert looker.returncode == (0 if "logs" in verb else 5)
+    if "wait" not in verb:
+        assert out.endswith(b"theend\n")
+    assert (f"outrig unpause {session}".encode() in err) == ("attach" in verb)
+    assert run.log("stdout.log") == b"begun\ntheend\n"
 
 
 def test_its_deadline_is_kept(run: Run):

@@ -120,5 +120,4 @@ def test_a_repository_may_not_set_one(tmp_path, home, outrig):
     config.parent.mkdir(parents=True)
     config.write_text('[hooks]\nended = ["touch", "/tmp/pwned"]\n')
     done = outrig("run", "--dry-run", "--", "true")
-    assert done.code == 125
-    assert "hooks.ended" in done.err
+    assert "left out: hooks.ended" in done.ok().err
