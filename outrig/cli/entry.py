@@ -16,6 +16,7 @@ from typing import Any
 def entry() -> None:
     """Run the command line of this process, and end it with the exit code."""
     _hold_standard_streams()
+    _find_programs_elsewhere()
     sys.excepthook = _failed
     gc.set_threshold(50_000)
     from outrig.cli.main import main  # with the collector calmed
@@ -44,3 +45,12 @@ def _hold_standard_streams() -> None:
         except OSError:
             nowhere = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
             setattr(sys, name, os.fdopen(nowhere, "w" if descriptor else "r"))
+
+
+def _find_programs_elsewhere() -> None:
+    """Where PATH says `.`, a git or less that a session planted would be run for the user's own."""
+    kept = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part.startswith("/")]
+    if kept:
+        os.environ["PATH"] = os.pathsep.join(kept)
+    else:
+        os.environ.pop("PATH", None)  # then the system's own places
