@@ -12,7 +12,6 @@ the engine writes to its disk. It needs a /bin/sh in the image, and works for an
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +106,8 @@ def hand_out(
             path = vault.put(place, one.name, known.by_name[one.name], who.uid, who.gid)
             mounts.append(Mount(source=str(path), target=one.inside))
         elif one.way == "env":
+            import shlex  # noqa: PLC0415 - rare
+
             exported += f"export {one.variable}={shlex.quote(known.by_name[one.name])}\n"
     if not exported:
         return Handed(mounts=tuple(mounts), environment=environment)

@@ -11,8 +11,6 @@ What is wrong names the secret and its source, never a byte of a value or of wha
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -83,6 +81,8 @@ def _of_file(path: str, _env: Mapping[str, str]) -> str:
 
 
 def _of_command(words: str, env: Mapping[str, str]) -> str:
+    import shlex  # noqa: PLC0415 - most secrets need none
+
     try:
         argv = shlex.split(words)
     except ValueError as error:
@@ -91,6 +91,8 @@ def _of_command(words: str, env: Mapping[str, str]) -> str:
 
 
 def _of_keyring(name: str, env: Mapping[str, str]) -> str:
+    import shutil  # noqa: PLC0415 - 4 ms, as it loads the compressors
+
     service, slash, user = name.partition("/")
     if not slash:
         raise _UnknownError("expected keyring:SERVICE/USER")

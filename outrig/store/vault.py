@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +92,8 @@ def values(vault: Path) -> Mapping[str, str] | None:
 
 def remove(vault: Path, session: str) -> None:
     """Take it away. What is no vault of this session, whatever a record says, is left alone."""
+    import shutil  # noqa: PLC0415 - 4 ms, and most sessions have no secrets
+
     if vault.parent.name == "secrets" and vault.name.startswith(f"{session}-"):
         with contextlib.suppress(OSError):  # gone already, or another user's
             shutil.rmtree(vault)

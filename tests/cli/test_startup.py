@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NEVER = {"docker", "pendulum", "rich", "tomllib", "tomli_w", "http", "urllib3", "requests"}
+# shutil loads the compressors, hashlib OpenSSL, difflib and typer half of the library
+NEVER_IN_A_RUN = {"typer", "shutil", "lzma", "hashlib", "shlex", "tempfile", "inspect", "difflib"}
 PROBE = """
 import sys
 from outrig.cli.main import main
@@ -55,6 +57,20 @@ def test_what_looks_back_loads_nothing_heavy(session_root: Path, args):
     assert loaded & NEVER == set()
     loaded.discard("outrig.workspace.checkout")  # where the user stands, read from two files
     assert not [name for name in loaded if name.startswith(("outrig.engine.", "outrig.workspace."))]
+
+
+def test_a_run_loads_no_more_than_it_needs(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PROBE, "run", "--image", "x", "--dry-run", "--", "true"],
+        env=Outrig.environment(None),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stderr.split())
+    assert {"outrig.runner.launch", "outrig.workspace.snapshots"} <= loaded
+    assert loaded & (NEVER - {"tomli_w"} | NEVER_IN_A_RUN) == set()
 
 
 def test_the_overview_says_of_each_command_what_its_own_help_says():
