@@ -145,6 +145,7 @@ ENDED = {
     "accept": ["accept {s} --dry-run", "accept {s}", "accept {s} --resolve --into other"],
     "branch": ["branch {s} mine-{s}"],
     "undo": ["undo {s} --dry-run", "undo {s} -y", "undo {s} --redo -y"],
+    "network": ["network show {s}", "network learn {s}"],
     "resume": ["resume {s} true"],
     "archive": ["archive {s}", "archive {s} --reopen"],
     "discard": ["discard -y {s}"],
@@ -163,7 +164,9 @@ ANYWHERE = {
     "images": ["images"],
     "config": ["config show", "config check", "config example"],
     "trust": ["trust --show", "trust --list"],
+    "secrets": ["secrets list", "secrets check"],
     "doctor": ["doctor"],
+    "help": ["help security"],
     "events": ["events"],
     "clean": ["clean --older-than 1s --dry-run"],
 }
