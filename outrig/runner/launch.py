@@ -324,6 +324,7 @@ class _Start:
         if self.order.resumed is not None:
             from outrig.runner import resume  # noqa: PLC0415 - as above
 
+            _keep_config(self.held, self.order, self.known)  # whoever goes on after a kill needs it
             resume.adopt(self.order, self.held, self.undo)
 
     def _snapshot(self, made: workspace.Ready) -> tuple[Taking, Beginning]:

@@ -221,7 +221,8 @@ def _configured(found: Found) -> dict[str, Any]:
     values: dict[str, Any] = dict(toml.parse(data, str(file)))
     values.pop("images", None)
     values.pop("session-root", None)
-    values["engine"] = found.session.text("engine")
+    if endpoint := found.session.text("engine"):
+        values["engine"] = endpoint
     workspace = values.get("workspace", {})
     values["workspace"] = {**workspace, "path": works.text(found.session, "path")}
     return values
