@@ -1,0 +1,263 @@
+"""What a session reaches, shown by real clients on a test internet; and what it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from outrig.engine import addresses
+from tests.cli.conftest import until
+from tests.internet import Internet, internet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import docker
+
+    from tests.conftest import Finished, Home, Outrig
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
+
+PROBE = Path(__file__).with_name("reaching.py")
+ALLOWED = ("good.example", "metadata.example", "both.example", "rebind.example")
+
+
+@dataclass
+class Session:
+    """`outrig run` on the host image, in the test internet."""
+
+    outrig: Outrig
+    internet: Internet
+    home: Home
+    cache: Path
+
+    def __post_init__(self) -> None:
+        file = self.home.config / "outrig/config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(self.internet.config)
+        shutil.copy(PROBE, self.outrig.cwd / "probe.py")
+        shutil.copy(self.internet.folder / "ca.pem", self.outrig.cwd / "ca.pem")
+
+    def __call__(self, *words: str, **how: Any) -> Finished:
+        env = {"XDG_CACHE_HOME": str(self.cache)}
+        return self.outrig(*words, env=env, timeout=150, **how)
+
+    def probe(self, mode: str, what: str, told: dict[str, Any], *rules: str) -> dict[str, Any]:
+        self.internet.forget()
+        allow = [word for rule in rules for word in ("--allow", rule)]
+        command = ("/usr/bin/python3", "probe.py", json.dumps(told), *what.split())
+        done = self("run", "--network", mode, *allow, "--", *command).ok()
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def directory(self) -> Path:
+        return max(path for path in self.home.sessions.iterdir() if path.name[0] != ".")
+
+    def record(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads((self.directory() / "session.json").read_bytes())
+        return read
+
+    def wait(self) -> None:
+        """For its end, and for what is then taken away."""
+        record = self.record()
+        self("wait", record["id"]).ok()
+        mark = self.home.sessions / ".open" / record["id"]
+        until(lambda: not mark.exists(), "the end of its network")
+
+    def lines(self) -> list[dict[str, Any]]:
+        told = self.directory() / "logs/network.jsonl"
+        return [json.loads(line) for line in told.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def net(
+    engine_client: docker.DockerClient, debian: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Internet]:
+    with internet(engine_client, debian, tmp_path_factory.mktemp("internet") / "content") as made:
+        yield made
+
+
+@pytest.fixture
+def session(outrig: Outrig, net: Internet, home: Home, learned: Path) -> Session:
+    return Session(outrig, net, home, learned)
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    """A port of this machine that is open to everybody."""
+    with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as made:
+        yield made.getsockname()[1]
+
+
+def machine(net: Internet, port: int) -> dict[str, Any]:
+    own = [one.network_address for one in addresses.own()]
+    return {
+        "good": net.good,
+        "evil": net.evil,
+        "resolver": net.resolver,
+        "port": port,
+        "machine": [str(one) for one in own if one.version == 4] + [f"{net.subnet}.1"],
+        "six": [str(one) for one in own if one.version == 6 and not one.is_link_local],
+        "other": [],
+    }
+
+
+def test_real_clients_reach_what_is_allowed_with_and_without_a_proxy(
+    session: Session, net: Internet, service: int
+):
+    found = session.probe("filter", "clients", machine(net, service), "good.example")
+    programs = ("curl https", "curl http", "git", "pip", "npm", "apt")
+    assert found["direct"] == dict.fromkeys(programs, "ok")
+    assert found["proxied"] == dict.fromkeys(programs, "ok")
+    assert found["greeting"] == "ok"
+    allowed = [line for line in session.lines() if line["verdict"] == "allowed"]
+    assert {line["proto"] for line in allowed} >= {"tls", "http", "tcp"}
+    assert all(line["address"] == net.good and line["received"] for line in allowed)
+    shown = session("network", "show").ok().out
+    assert "allow good.example  good.example:443" in shown
+
+
+def test_nothing_else_is_reached_and_the_refusals_are_told_of(
+    session: Session, net: Internet, service: int, engine_client: docker.DockerClient
+):
+    session("run", "--network", "filter", "-d", "--", "sleep", "100").ok()
+    other = session.record()
+    beside = other["network"]["gateway"]
+    agent = str(beside).rpartition(".")[0] + ".3"
+    told = {**machine(net, service), "other": [(beside, 3128), (agent, 80)]}
+    try:
+        found = session.probe("filter", "refusals rebind", told, *ALLOWED)
+    finally:
+        session("kill", other["id"]).ok()
+        until(lambda: not engine_client.networks.list(names=[other["container_name"]]), "its end")
+    assert found["refused"] == dict.fromkeys(found["refused"], "no")
+    assert found["rebind"][0] == "ok"
+    assert found["rebind"][1] != "ok"
+    kept = net.asked()
+    assert "leak" not in kept
+    assert "fronted" not in kept
+    assert "s3cr3tword0" not in kept
+    rules = {(line["verdict"], line["rule"]) for line in session.lines()}
+    assert ("refused", "special link-local") in rules
+    assert ("refused", "special private") in rules
+    assert ("refused", "special this machine") in rules
+    assert ("refused", "TLS: the ClientHello names evil.example") in rules
+
+
+def test_audit_lets_names_through_and_rules_are_learned_from_it(
+    session: Session, net: Internet, service: int
+):
+    done = session("run", "--network", "audit", "--", "curl", "-s", "http://cdn.example/hello").ok()
+    assert done.out == "hello\n"
+    assert '"cdn.example:80"' in session("network", "learn").ok().out
+    found = session.probe("audit", "refusals", {**machine(net, service), "other": []})["refused"]
+    reached = {name for name, words in found.items() if words != "no"}
+    # Whatever is public is reached by name or by the proxy; nothing of this machine or private.
+    # Any name has a stand-in, and nobody out there is asked for it.
+    by_name = {"another host", "another host by the proxy", "another host by socks"}
+    by_address = {"its address", "its address by the proxy", "the good host's address"}
+    assert reached <= by_name | by_address | {"the engine's resolver"}
+    assert "s3cr3tword0" not in net.asked()
+    assert "another host" in reached
+
+
+def test_open_reaches_what_is_public_and_not_this_machine(
+    session: Session, net: Internet, service: int
+):
+    """The neighbours on the bridge are not public either, so a rule lets the good host through."""
+    told = machine(net, service)
+    script = f"""
+import socket, sys
+def reached(address, port, family=socket.AF_INET):
+    with socket.socket(family) as line:
+        line.settimeout(4)
+        return line.connect_ex((address, port)) == 0
+own = [reached(one, {service}) for one in {told["machine"]!r}]
+own += [reached(one, {service}, socket.AF_INET6) for one in {told["six"]!r}]
+print(reached({net.good!r}, 80), reached({net.evil!r}, 80), any(own))
+"""
+    (session.outrig.cwd / "look.py").write_text(script)
+    run = ("run", "--network", "open", "--allow", net.good)
+    done = session(*run, "--", "/usr/bin/python3", "look.py").ok()
+    assert done.out == "True False False\n"
+    done = session("run", "--network", "bridge", "--", "/usr/bin/python3", "look.py").ok()
+    assert done.out.endswith("True\n")  # what open keeps away
+
+
+def test_a_session_is_allowed_more_while_it_runs(session: Session):
+    script = "for i in $(seq 60); do curl -fs http://good.example/hello && break; sleep 0.3; done"
+    session("run", "--network", "filter", "-d", "--", "sh", "-c", script).ok()
+    session("network", "allow", "@last", "good.example:80", "--for", "5m").ok()
+    session.wait()
+    assert session("logs").ok().out == "hello\n"
+    (decision,) = session.record()["network"]["decisions"]
+    assert decision["allow"] == "good.example:80"
+    assert decision["by"]
+    assert decision["until"] > decision["at"]
+    assert '"allowed"' in session("events", "--json").ok().out
+
+
+@pytest.mark.parametrize("blow", ["kill", "pause", "policy"])
+def test_without_its_gateway_a_session_reaches_nothing(
+    session: Session, engine_client: docker.DockerClient, blow: str
+):
+    script = """
+curl -fs -m 5 http://good.example/hello || echo not reached
+touch begun
+until test -e go; do sleep 0.1; done
+curl -fs -m 5 http://good.example/hello || echo not reached
+"""
+    allow = ("--allow", "good.example")
+    session("run", "--network", "filter", *allow, "-d", "--", "sh", "-c", script).ok()
+    until((session.outrig.cwd / "begun").exists, "the first look")
+    record = session.record()
+    gateway = engine_client.containers.get(f"{record['container_name']}-gateway")
+    if blow == "kill":
+        gateway.kill()
+    elif blow == "pause":
+        gateway.pause()
+    else:
+        policy = session.directory() / "run/gateway/policy.json"
+        policy.write_text("{")
+    (session.outrig.cwd / "go").touch()
+    session.wait()
+    assert session("logs").ok().out == "hello\nnot reached\n"
+    if blow == "kill":
+        until(lambda: "failed" in session.record()["network"], "what became of the gateway")
+
+
+def test_an_engine_that_keeps_nothing_shut_is_found_out(session: Session, tmp_path: Path):
+    """As one would be that does not know the option on which it all stands."""
+    changed = tmp_path / "changed.py"
+    changed.write_text(
+        "import sys\nfrom outrig.engine import network\nnetwork.INHIBIT = 'com.example.nothing'\n"
+        "from outrig.cli.entry import entry\nsys.exit(entry())\n"
+    )
+    words = (sys.executable, str(changed), "run", "--network", "filter", "--", "true")
+    import subprocess  # noqa: PLC0415 - for this test alone
+
+    env = session.outrig.environment({"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    done = subprocess.run(words, cwd=session.outrig.cwd, env=env, capture_output=True, check=False)
+    assert done.returncode == 125
+    assert b"does not keep a network shut" in done.stderr
+    assert b"is reached" in done.stderr
+    record = session.record()
+    assert (record["status"], record["reason"]) == ("failed", "network-failed")
+    assert record["resources"] == []
+
+
+def test_an_egress_that_does_not_exist(session: Session):
+    env = {"OUTRIG_NETWORK__EGRESS": "no-such-network"}
+    for mode in ("filter", "open"):
+        done = session.outrig("run", "--network", mode, "--", "true", env={**os.environ, **env})
+        assert done.code == 125
+        assert "no-such-network" in done.err
+        assert session.record()["resources"] == []

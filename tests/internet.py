@@ -1,0 +1,286 @@
+"""An internet for tests: a network whose public-looking addresses stay on this machine.
+
+| name                       | leads to                                                       |
+|----------------------------|----------------------------------------------------------------|
+| good.example, cdn.example  | a server of HTTP, HTTPS, a greeting on 2222, an echo on 7      |
+| evil.example               | another one, which keeps what it is asked                      |
+| metadata.example           | 169.254.169.254                                                |
+| rebind.example             | the good server at first, then this machine                    |
+| both.example               | the good server and a private address                          |
+| any other                  | nothing; but who asked for it is kept                          |
+
+As a program (`python internet.py dns|web ...`) it is what runs in the containers, with nothing
+but the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import http.server
+import io
+import json
+import os
+import socket
+import socketserver
+import ssl
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import docker
+
+NAMES = ("good.example", "cdn.example", "evil.example")
+LABEL = "org.outrig.test-internet"
+GREETING = b"SSH-2.0-test\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Internet:
+    network: str
+    subnet: str  # without the last number and its dot
+    resolver: str
+    good: str
+    evil: str
+    folder: Path  # ca.pem, and what the servers kept
+
+    @property
+    def config(self) -> str:
+        return f'[network]\negress = "{self.network}"\nresolvers = ["{self.resolver}"]\n'
+
+    def forget(self) -> None:
+        """What the servers kept until now."""
+        for path in (self.folder / "kept").iterdir():
+            os.truncate(path, 0)
+
+    def asked(self) -> str:
+        """Every name that the resolver was asked for, and every request to the evil server."""
+        return "".join(path.read_text() for path in (self.folder / "kept").iterdir())
+
+
+@contextlib.contextmanager
+def internet(client: docker.DockerClient, image: str, folder: Path) -> Iterator[Internet]:
+    """Up while the block lasts."""
+    from docker.types import IPAMConfig, IPAMPool  # noqa: PLC0415 - not in the containers
+
+    subnet = f"11.213.{os.urandom(1)[0]}"
+    content(folder)
+    network = client.networks.create(
+        f"outrig-test-{os.urandom(4).hex()}",
+        driver="bridge",
+        options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
+        ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=f"{subnet}.0/24", gateway=f"{subnet}.1")]),
+        labels={LABEL: "1"},
+    )
+    made = Internet(
+        network=str(network.name),
+        subnet=subnet,
+        resolver=f"{subnet}.53",
+        good=f"{subnet}.10",
+        evil=f"{subnet}.66",
+        folder=folder,
+    )
+    with contextlib.ExitStack() as undo:
+        undo.callback(network.remove)
+        for address, words in (
+            (made.resolver, ["dns", subnet]),
+            (made.good, ["web", "good"]),
+            (made.evil, ["web", "evil"]),
+        ):
+            container = client.containers.create(
+                image,
+                ["python3", "/internet.py", *words],
+                volumes={
+                    str(Path(__file__).resolve()): {"bind": "/internet.py", "mode": "ro"},
+                    str(folder): {"bind": "/content", "mode": "rw"},
+                },
+                network_mode="none",
+                labels={LABEL: "1"},
+            )
+            undo.callback(container.remove, force=True)
+            client.networks.get("none").disconnect(container)
+            network.connect(container, ipv4_address=address)
+            container.start()
+        yield made
+
+
+# ------------------------------------------------------------------ what is served
+
+
+def content(folder: Path) -> None:
+    """A certificate, and a package for each client that installs some."""
+    (folder / "kept").mkdir(parents=True)
+    www = folder / "www"
+    www.mkdir()
+    for name in ("hello", "leak"):
+        (www / name).write_text("hello\n")
+    names = ",".join(f"DNS:{name}" for name in NAMES)
+    command = (
+        *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test internet"),
+        *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-addext"),
+        *(f"subjectAltName={names}", "-keyout", folder / "key.pem", "-out", folder / "ca.pem"),
+    )
+    subprocess.run(command, check=True, capture_output=True)
+    _git(www / "repo.git", folder / "clone")
+    _pip(www / "simple" / "outrig-probe")
+    _npm(www / "npm")
+    _apt(www / "apt", folder / "deb")
+
+
+def _git(bare: Path, work: Path) -> None:
+    def git(*words: str | Path) -> None:
+        names = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *names, *words], check=True, capture_output=True)
+
+    git("init", "--quiet", work)
+    git("-C", work, "commit", "--quiet", "--allow-empty", "-m", "Begin")
+    git("clone", "--quiet", "--bare", work, bare)
+    git("-C", bare, "update-server-info")
+
+
+def _pip(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    name = "outrig_probe-1.0-py3-none-any.whl"
+    about = "outrig_probe-1.0.dist-info"
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        wheel.writestr("outrig_probe.py", "")
+        wheel.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: outrig-probe\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+    (folder / "index.html").write_text(f'<a href="{name}">{name}</a>')
+
+
+def _npm(folder: Path) -> None:
+    folder.mkdir()
+    about = {"name": "outrig-probe", "version": "1.0.0"}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        data = json.dumps(about).encode()
+        entry = tarfile.TarInfo("package/package.json")
+        entry.size = len(data)
+        tar.addfile(entry, io.BytesIO(data))
+    (folder / "probe.tgz").write_bytes(packed.getvalue())
+    sum_ = hashlib.sha1(packed.getvalue()).hexdigest()
+    dist = {"tarball": "https://good.example/npm/probe.tgz", "shasum": sum_}
+    said = {
+        "name": "outrig-probe",
+        "dist-tags": {"latest": "1.0.0"},
+        "versions": {"1.0.0": {**about, "dist": dist}},
+    }
+    (folder / "outrig-probe").write_text(json.dumps(said))
+
+
+def _apt(folder: Path, work: Path) -> None:
+    folder.mkdir()
+    control = work / "DEBIAN/control"
+    control.parent.mkdir(parents=True)
+    control.parent.chmod(0o755)
+    about = (
+        "Package: outrig-probe\nVersion: 1.0\nArchitecture: all\nMaintainer: a\nDescription: a\n"
+    )
+    control.write_text(about)
+    package = folder / "probe.deb"
+    subprocess.run(["dpkg-deb", "-b", work, package], check=True, capture_output=True)
+    data = package.read_bytes()
+    sums = f"Size: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+    (folder / "Packages").write_text(f"{about}Filename: ./probe.deb\n{sums}")
+
+
+# ------------------------------------------------------------------ the servers
+
+
+def serve_names(subnet: str) -> None:
+    """A resolver that keeps what it is asked."""
+    leads = {
+        "good.example": [f"{subnet}.10"],
+        "cdn.example": [f"{subnet}.10"],
+        "evil.example": [f"{subnet}.66"],
+        "metadata.example": ["169.254.169.254"],
+        "both.example": [f"{subnet}.10", "10.0.0.1"],
+    }
+    turns = {"rebind.example": iter([f"{subnet}.10"])}
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("0.0.0.0", 53))
+    with Path("/content/kept/names").open("a", buffering=1) as kept:
+        while True:
+            question, asker = listener.recvfrom(4096)
+            name, end = _name(question)
+            kept.write(f"{name}\n")
+            kind = question[end : end + 2]
+            found = leads.get(name, [])
+            if name in turns and kind == b"\0\1":
+                found = [next(turns[name], f"{subnet}.1")]
+            known = name in leads or name in turns
+            found = found if kind == b"\0\1" else []
+            records = b"".join(
+                b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(one) for one in found
+            )
+            head = question[:2] + struct.pack(
+                "!HHHHH", 0x8180 if known else 0x8183, 1, len(found), 0, 0
+            )
+            listener.sendto(head + question[12 : end + 4] + records, asker)
+
+
+def _name(question: bytes) -> tuple[str, int]:
+    labels, at = [], 12
+    while question[at]:
+        labels.append(question[at + 1 : at + 1 + question[at]].decode("latin-1"))
+        at += 1 + question[at]
+    return ".".join(labels).lower(), at + 1
+
+
+def serve_web(who: str) -> None:
+    kept = Path(f"/content/kept/{who}")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            with kept.open("a") as file:
+                file.write(f"{who} {self.headers.get('Host')} {format % args}\n")
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+    handler = functools.partial(Handler, directory="/content/www")
+    plain, secure = Server(("0.0.0.0", 80), handler), Server(("0.0.0.0", 443), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("/content/ca.pem", "/content/key.pem")
+    secure.socket = context.wrap_socket(
+        secure.socket, server_side=True, do_handshake_on_connect=False
+    )
+
+    class Greeting(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(GREETING)
+            self.request.sendall(self.request.recv(4096))
+
+    class Echo(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while data := self.request.recv(1 << 20):
+                self.request.sendall(data)
+
+    servers = [
+        plain,
+        secure,
+        socketserver.ThreadingTCPServer(("0.0.0.0", 2222), Greeting),
+        socketserver.ThreadingTCPServer(("0.0.0.0", 7), Echo),
+    ]
+    for server in servers:
+        threading.Thread(target=server.serve_forever).start()
+
+
+if __name__ == "__main__":
+    {"dns": serve_names, "web": serve_web}[sys.argv[1]](sys.argv[2])
