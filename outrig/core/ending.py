@@ -7,7 +7,8 @@
 | wall   | any                              | timeout / wall-timeout     | 124            |
 | idle   | any                              | timeout / idle-timeout     | 124            |
 | none   | exit 0                           | completed / exit           | 0              |
-| none   | OOMKilled and 137                | failed / oom               | 137            |
+| none   | OOMKilled, or a process that the |                            |                |
+|        | kernel killed for memory; 137    | failed / oom               | 137            |
 | none   | the engine died around the end   | failed / engine-lost       | the engine's   |
 | none   | 126, 127 with init's complaint   | failed / start-failed      | 126, 127       |
 | none   | 129 to 192                       | failed / signal            | as it is       |
@@ -62,6 +63,7 @@ class Finding:
 
     code: int | None
     oom: bool = False
+    killed_for_memory: bool = False  # a process, as the kernel says
     init_complaint: bool = False  # init's own "exec ... failed", so the command never ran
     engine_died: bool = False
     at: datetime | None = None  # when it ended, as far as known
@@ -129,6 +131,9 @@ def _hits(intent: Intent | None, finding: Finding) -> Iterator[Hit]:
     if finding.oom:
         words = f"the engine reports OOMKilled; exit code {finding.code}"
         yield Hit(limit="memory", evidence=words)
+    elif finding.killed_for_memory:
+        words = f"the kernel killed a process for memory; exit code {finding.code}"
+        yield Hit(limit="memory", evidence=words)
 
 
 def _intended(intent: Intent, code: int) -> tuple[str, str, int]:
@@ -144,7 +149,7 @@ def _intended(intent: Intent, code: int) -> tuple[str, str, int]:
 def _found(finding: Finding, code: int) -> tuple[str, str, int]:
     if code == 0:
         return "completed", "exit", 0
-    if finding.oom and code == KILLED:
+    if (finding.oom or finding.killed_for_memory) and code == KILLED:
         return "failed", "oom", code
     if finding.engine_died and code in ENGINE_DEATH_CODES:
         return "failed", "engine-lost", code

@@ -180,6 +180,7 @@ class Exit:
     started: bool
     finished_at: str
     engine_died: bool = False
+    killed_for_memory: bool = False  # a process, as the kernel says, where that can be seen
 
 
 @frozen

@@ -12,8 +12,9 @@ import time
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from outrig.core.ending import KILLED
 from outrig.core.engine import Ref
-from outrig.core.frozen import frozen
+from outrig.core.frozen import frozen, replace
 from outrig.core.naming import LABEL_ROOT
 from outrig.engine import (
     archive,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from outrig.core.transcript import Bookmark, Said
     from outrig.engine import Attached, Execution
 
+KERNEL_SECONDS = 0.1  # until the kernel has said all about a cgroup that is gone
 START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
 REMOVE_SECONDS = 120.0  # a large layer on a slow disk
 BUSY_SECONDS = 30.0  # for a file system that is busy, or somebody else who is removing it
@@ -83,6 +85,7 @@ class DockerEngine:
         self._prepared: dict[str, Prepared] = {}
         self._of_host: str | None = None  # the image that this machine's own /usr is put into
         self._refusals: dict[str, usage.Refusals] = {}
+        self._kills: dict[str, usage.Kills] = {}
 
     @classmethod
     def connect(
@@ -99,7 +102,7 @@ class DockerEngine:
         return cls(wire, cache=cache, slot_directory=slots, home=home, root=root)
 
     def close(self) -> None:
-        for container_id in {*self._prepared, *self._refusals}:
+        for container_id in {*self._prepared, *self._refusals, *self._kills}:
             self._forget(container_id)
         self._wire.close()
 
@@ -173,7 +176,13 @@ class DockerEngine:
     def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> Attached:
         path = f"/containers/{ref.id}/start"
         with slot(self._slots):
-            answer = self._wire.call("POST", path, seconds=START_SECONDS, meanwhile=meanwhile)
+            answer = self._wire.call(
+                "POST",
+                path,
+                seconds=START_SECONDS,
+                meanwhile=meanwhile,
+                until=lambda: not self._wire.endpoint.path or self._counting(ref).opened,
+            )
         if not answer.fine:
             raise refusal(answer, "start the container")
         prepared = self._prepared[ref.id]
@@ -199,8 +208,11 @@ class DockerEngine:
         return AttachedOutput.adopt(descriptor, state, tty=tty, where=ref.endpoint)
 
     def wait(self, ref: Ref) -> Exit:
+        self._killed(ref)  # first: its cgroup does not wait
         with self._watching(ref) as watch:
-            return watch.wait()
+            found = watch.wait()
+        unsaid = found.code == KILLED and not found.oom
+        return replace(found, killed_for_memory=self._killed(ref, KERNEL_SECONDS if unsaid else 0))
 
     def ended(self, ref: Ref, seconds: float) -> bool:
         with self._watching(ref) as watch:
@@ -260,7 +272,20 @@ class DockerEngine:
     def cpu_seconds(self, ref: Ref) -> float:
         return usage.cpu_seconds(usage.stats(self._wire, ref.id))
 
+    def _killed(self, ref: Ref, patience: float = 0) -> bool:
+        """Whether one of its processes was killed for memory, where its cgroup can be seen."""
+        if not self._wire.endpoint.path:
+            return False
+        return self._counting(ref).seen(patience)
+
+    def _counting(self, ref: Ref) -> usage.Kills:
+        kills = self._kills.get(ref.id)
+        if kills is None or not kills.opened:
+            kills = self._kills[ref.id] = usage.Kills(ref.id)
+        return kills
+
     def crowded(self, ref: Ref, *, ask: bool) -> str | None:
+        self._killed(ref)
         if self._wire.endpoint.path:  # else a cgroup of that name could be another machine's
             if ref.id not in self._refusals:
                 self._refusals[ref.id] = usage.Refusals(ref.id)
@@ -322,6 +347,8 @@ class DockerEngine:
         if prepared := self._prepared.pop(container_id, None):
             prepared.output.close()
             prepared.watch.close()
+        if kills := self._kills.pop(container_id, None):
+            kills.close()
         if refusals := self._refusals.pop(container_id, None):
             refusals.close()
 

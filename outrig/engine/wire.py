@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OLDEST_API = (1, 40)  # docker 19.03: the first with everything that is used here
 NEWEST_API = (1, 47)  # what was read of; a newer engine still speaks it
+AGAIN_SECONDS = 0.01
 
 _UNQUOTED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:")
 
@@ -84,13 +85,15 @@ class Wire:
         body: object = None,
         seconds: float = SECONDS,
         meanwhile: Callable[[], None] | None = None,
+        until: Callable[[], bool] | None = None,
     ) -> Answer:
         """One request and its whole answer, whatever its status. `body` is sent as JSON.
 
-        `meanwhile` is work to do while the engine is busy with the request.
+        `meanwhile` is work to do while the engine is busy with the request; `until` is tried then
+        again and again, until it holds.
         """
         data = b"" if body is None else json.dumps(body).encode()
-        return self._call(method, self.path(path, query), data, seconds, meanwhile)
+        return self._call(method, self.path(path, query), data, seconds, meanwhile, until=until)
 
     def ask(
         self,
@@ -151,6 +154,8 @@ class Wire:
         data: bytes,
         seconds: float,
         meanwhile: Callable[[], None] | None = None,
+        *,
+        until: Callable[[], bool] | None = None,
     ) -> Answer:
         line = self._reused() or Line(self.endpoint)
         kept = False
@@ -160,6 +165,9 @@ class Wire:
             line.send(method, path, body=data, headers=headers)
             if meanwhile:
                 meanwhile()
+            for _ in range(int(seconds / AGAIN_SECONDS) if until else 0):
+                if line.ready(AGAIN_SECONDS) or (until and until()):
+                    break
             head = line.head()
             answer = Answer(status=head.status, headers=head.headers, body=line.whole(head))
             kept = head.headers.get("connection", "").lower() != "close" and _framed(head)

@@ -156,6 +156,7 @@ def _finding(run: Launched, exit_: Exit | None) -> Finding:
     return Finding(
         code=exit_.code,
         oom=exit_.oom,
+        killed_for_memory=exit_.killed_for_memory,
         init_complaint=complaint,
         engine_died=exit_.engine_died,
         at=parse_time(exit_.finished_at) if exit_.started else None,

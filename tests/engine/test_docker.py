@@ -212,7 +212,8 @@ def test_a_signal_reaches_the_children_of_a_shell_too(engine: Engine, plain: Con
 def test_out_of_memory_is_told(engine: Engine, plain: Container) -> None:
     script = "exec tail -c 500m /dev/zero"
     ran = run(engine, shell(plain, script, memory=16 * 1024 * 1024))
-    assert (ran.exit.code, ran.exit.oom) == (137, True)
+    assert ran.exit.code == 137
+    assert ran.exit.killed_for_memory  # the engine's own word may come too late, also on 20.10
 
 
 def test_work_is_done_while_the_engine_starts_it(engine: Engine, plain: Container) -> None:

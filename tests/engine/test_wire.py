@@ -237,6 +237,20 @@ def test_work_is_done_while_the_engine_is_busy(script: Script) -> None:
     assert done  # and before the answer was read: the request had gone out
 
 
+def test_what_is_tried_until_it_holds_is_not_waited_for(script: Script) -> None:
+    script.serve([PONG, EMPTY, EMPTY])
+    tries: list[int] = []
+
+    def second() -> bool:
+        tries.append(1)
+        return len(tries) > 1
+
+    with wire(script) as used:
+        assert used.call("POST", "/start", until=second).fine
+        assert used.call("POST", "/start", until=lambda: False).fine
+    assert len(tries) <= 2
+
+
 def test_a_streamed_request_and_its_streamed_answer(script: Script) -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     script.serve([PONG], [chunked])
