@@ -8,6 +8,7 @@
 | a planned place, from somewhere else                        | a difference: a link was planted|
 | a planned place that should be read-only, writable          | a difference                    |
 | what is mounted here below a planned source                 | fine: it comes along            |
+| ... writable below a read-only one, outside of /usr and /etc| a difference: engines before 25 |
 | what the engine puts into every container; a tmpfs of its own | fine                          |
 | anything else                                               | a difference                    |
 
@@ -18,22 +19,23 @@ under the engine's hands cannot fake.
 from __future__ import annotations
 
 import re
-from posixpath import join, relpath
+from posixpath import dirname, join, relpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from outrig.core.mounts import inside
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from outrig.core.engine import Mount
 
 # Trees and files that docker or podman make in every container.
-ENGINES_OWN = (
-    *("/proc", "/sys", "/dev", "/sbin/docker-init", "/usr/sbin/docker-init", "/dev/init"),
-    *("/etc/resolv.conf", "/etc/hostname", "/etc/hosts"),
-    *("/run/.containerenv", "/run/secrets", "/run/podman-init"),
+ENGINES_OWN = frozenset(
+    (
+        *("/proc", "/sys", "/dev", "/sbin/docker-init", "/usr/sbin/docker-init", "/dev/init"),
+        *("/etc/resolv.conf", "/etc/hostname", "/etc/hosts"),
+        *("/run/.containerenv", "/run/secrets", "/run/podman-init"),
+    )
 )
+HOST_IMAGE = ("/usr", "/etc")  # parts of it on file systems of their own belong to root anyway
 _LEAST = 6  # fields of a line: id, parent, device, path there, mount point, options
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -69,13 +71,14 @@ def parse(text: str) -> list[Entry]:
     return found
 
 
-def differences(planned: Sequence[Mount], inside_: str, here: str) -> Iterator[str]:
+def differences(planned: Sequence[Mount], inside: str, here: str) -> Iterator[str]:
     """What is not as planned, a line each. `here` is this process's own mountinfo."""
-    theirs, ours = parse(inside_), parse(here)
-    top = {entry.point: entry for entry in theirs}
+    theirs, ours = parse(inside), by_point(parse(here))
+    top = by_point(theirs)
+    targets = {mount.target for mount in planned}
     meant: dict[str, Mount] = {}
     for mount in planned:
-        found = top.get(mount.target) or _behind_a_link(mount, planned, top, ours)
+        found = top.get(mount.target) or _behind_a_link(mount, targets, theirs, ours)
         if found is None:
             yield f"nothing is mounted at {mount.target}"
             continue
@@ -84,56 +87,80 @@ def differences(planned: Sequence[Mount], inside_: str, here: str) -> Iterator[s
             yield f"{mount.target} is {found.path} and not {mount.source}"
         if found.writable and not mount.writable:
             yield f"{mount.target} is writable"
+    devices = {entry.device for entry in ours.values()}
     for entry in theirs:
-        if entry.point not in meant and not _explained(entry, meant, ours):
-            yield f"{entry.path} is mounted at {entry.point}, and nobody asked for that"
+        if entry.point not in meant and not _is_engines(entry, devices):
+            yield from _unplanned(entry, meant, ours)
 
 
-def source(ours: Sequence[Entry], path: str) -> tuple[str, str]:
+def by_point(entries: Iterable[Entry]) -> dict[str, Entry]:
+    return {entry.point: entry for entry in entries}
+
+
+def source(ours: Mapping[str, Entry], path: str) -> tuple[str, str]:
     """The file system that a path of this machine lies on, and its path there."""
-    around = [entry for entry in ours if inside(path, (entry.point,))]
-    if not around:
+    around = _nearest(path, ours)
+    if around is None:
         return "", path
-    nearest = max(reversed(around), key=lambda entry: len(entry.point))
-    below = relpath(path, nearest.point)
+    nearest = ours[around]
+    below = relpath(path, around)
     return nearest.device, nearest.path if below == "." else join(nearest.path, below)
 
 
 def _behind_a_link(
-    mount: Mount, planned: Sequence[Mount], top: Mapping[str, Entry], ours: Sequence[Entry]
+    mount: Mount, targets: Collection[str], theirs: Iterable[Entry], ours: Mapping[str, Entry]
 ) -> Entry | None:
     """Where an image has a link for a directory (/sbin), all below that is mounted behind it.
 
     In the image itself only: a link in the tree that a session writes redirects nothing.
     """
-    if mount.volume or any(
-        one is not mount and inside(mount.target, (one.target,)) for one in planned
-    ):
+    if mount.volume or _nearest(dirname(mount.target), targets):
         return None
-    targets = [one.target for one in planned]
     wanted = source(ours, mount.source)
     return next(
         (
             entry
-            for point, entry in top.items()
-            if (entry.device, entry.path) == wanted and not inside(point, targets)
+            for entry in theirs
+            if (entry.device, entry.path) == wanted and not _nearest(entry.point, targets)
         ),
         None,
     )
 
 
-def _explained(entry: Entry, meant: Mapping[str, Mount], ours: Sequence[Entry]) -> bool:
-    if entry.point == "/" or inside(entry.point, ENGINES_OWN):
+def _is_engines(entry: Entry, devices: Collection[str]) -> bool:
+    if entry.point == "/" or _nearest(entry.point, ENGINES_OWN):
         return True
-    if entry.kind == "tmpfs" and entry.device not in {one.device for one in ours}:
-        return True
-    around = [point for point in meant if inside(entry.point, (point,))]
-    if not around:
-        return False
-    nearest = max(around, key=len)
-    along = join(meant[nearest].source, relpath(entry.point, nearest))
-    mounted = any(one.point == along for one in ours)
-    return mounted and (entry.device, entry.path) == source(ours, along)
+    return entry.kind == "tmpfs" and entry.device not in devices
+
+
+def _unplanned(
+    entry: Entry, meant: Mapping[str, Mount], ours: Mapping[str, Entry]
+) -> Iterator[str]:
+    """Fine is what is mounted here, too, below the source of the planned mount around it."""
+    around = _nearest(entry.point, meant)
+    if around is not None:
+        mount = meant[around]
+        along = join(mount.source, relpath(entry.point, around))
+        if along in ours and (entry.device, entry.path) == source(ours, along):
+            if entry.writable and not mount.writable and not _nearest(entry.point, HOST_IMAGE):
+                yield (
+                    f"{entry.point} is writable below {mount.target}, which is read-only: this "
+                    "engine makes read-only what is mounted there, and nothing mounted below"
+                )
+            return
+    yield f"{entry.path} is mounted at {entry.point}, and nobody asked for that"
+
+
+def _nearest(path: str, places: Collection[str]) -> str | None:
+    """The place that is the path, or the nearest one above it.
+
+    The way of core/mounts.py takes 20 times as long, and this is asked for hundreds of mounts.
+    """
+    while path not in places:
+        if path == "/":
+            return None
+        path = path.rpartition("/")[0] or "/"
+    return path
 
 
 def _plain(text: str) -> str:

@@ -37,7 +37,7 @@ def check(engine: Engine, ref: Ref, container: Container, directory: Path) -> No
     if found:
         raise WorkspaceError(
             f"the session was killed: what it has mounted is not what was planned: {found[0]}",
-            hint="see what else writes there: outrig ls --status running",
+            hint="look at that path; outrig ls --status running says who else may be at work there",
         )
 
 

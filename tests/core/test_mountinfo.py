@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from outrig.core.engine import Mount
-from outrig.core.mountinfo import Entry, differences, parse, source
+from outrig.core.mountinfo import Entry, by_point, differences, parse, source
 
 HERE = """\
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -108,6 +108,22 @@ def test_an_image_may_have_a_link_for_a_directory():
     ]
 
 
+def test_what_comes_along_into_a_read_only_mount_is_read_only_too():
+    """Engines before 25 make only the mount itself read-only (tried on 20.10.24)."""
+    plan = (Mount(source="/home/me/repo", target="/data"), Mount(source="/", target="/usr"))
+    data = REPO.replace("/workspace rw", "/data ro")
+    usr = "594 575 254:0 / /usr ro - ext4 /dev/vda rw\n"
+    below = "600 593 0:50 / /data/net {} - fuse.sshfs far rw\n"
+    tmp = "601 594 0:40 / /usr/tmp rw - tmpfs tmpfs rw\n"
+    assert found(data + usr + below.format("ro") + tmp, plan) == []
+    assert found(data + usr + below.format("rw"), plan) == [
+        (
+            "/data/net is writable below /data, which is read-only: this engine makes read-only "
+            "what is mounted there, and nothing mounted below"
+        )
+    ]
+
+
 def test_a_volume_is_the_engine_s_own_place():
     plan = (Mount(source="outrig-x-tree", target="/workspace", writable=True, volume=True),)
     assert found("593 575 0:77 / /workspace rw - overlay overlay rw\n", plan) == []
@@ -127,12 +143,12 @@ def test_a_volume_is_the_engine_s_own_place():
     ],
 )
 def test_where_a_source_lies(path, known):
-    assert source(parse(HERE), path) == known
+    assert source(by_point(parse(HERE)), path) == known
 
 
 def test_a_later_mount_covers_an_earlier_one_here_too():
     over = HERE + "40 27 9:9 /other /home rw - ext4 /dev/x rw\n"
-    assert source(parse(over), "/home/me") == ("9:9", "/other/me")
+    assert source(by_point(parse(over)), "/home/me") == ("9:9", "/other/me")
 
 
 def test_a_line_that_is_none_is_passed_over():
