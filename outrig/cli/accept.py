@@ -128,6 +128,11 @@ def as_object(done: Accepted, *, dry_run: bool) -> dict[str, Any]:
 def _say(done: Accepted, *, dry_run: bool) -> None:
     _list([f"{_letter(one.old, one.new)} {_shown(one.path)}" for one in done.changes])
     report.notice(one_line(_summary(done, dry_run=dry_run)))
+    later = done.session.text("resumed_by")
+    if later:
+        report.notice(f"it went on as {later}, which has more: outrig accept {later}")
+    if done.left:
+        report.notice(one_line(done.left))
     if done.open:
         report.notice(f"{done.session.id} holds more than that, and stays open")
     if not dry_run:

@@ -27,6 +27,7 @@ from outrig.core import outcome
 from outrig.core.frozen import frozen, replace
 from outrig.core.session import with_fields
 from outrig.errors import OutrigError, WorkspaceError
+from outrig.runner import pins
 from outrig.runner import work as works
 from outrig.workspace import directory as directories
 from outrig.workspace import landing, merge, objects, resolving
@@ -68,6 +69,7 @@ class Accepted:
     here: bool  # whether the user's checkout moved with it
     uncommitted: int = 0  # paths that were left so, in bind mode
     already: bool = False  # the branch had it all
+    left: str | None = None  # what the user may want to remove
     open: bool = False  # only some paths were taken: the session can be accepted again
 
 
@@ -129,7 +131,8 @@ class _Acceptance:
             into=_short(ref),
             also=lambda one: with_fields(one, accepting=None),
         )
-        return replace(done, session=session)
+        left = pins.forget_resolution(session, self.found.directory)
+        return replace(done, session=session, left=left)
 
     def _lacks(self, commit: str) -> bool:
         """Whether the session holds more than the paths that were asked for."""
@@ -313,6 +316,7 @@ def _landed(found: Found, session: Session, home: Checkout) -> Accepted | None:
     )
     return Accepted(
         session=session,
+        left=pins.forget_resolution(session, found.directory),
         into=_short(ref),
         commit=commit,
         commits=0,

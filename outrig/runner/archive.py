@@ -15,6 +15,7 @@ from outrig.core import outcome
 from outrig.core.frozen import frozen
 from outrig.core.session import with_resource
 from outrig.errors import OutrigError, StoreError, reason
+from outrig.runner import pins
 from outrig.runner import work as works
 from outrig.runner.accept import bring
 from outrig.runner.eviction import evict
@@ -58,6 +59,7 @@ def archive(
     with works.held(found) as ended:
         done = outcome.state(ended) == "archived"
         session = ended if done else _kept(found, ended, signature, env)
+        pins.forget_resolution(session, found.directory)
         _free(found, session, connect)
         commit = outcome.commit(session)
         return Archived(session=session, ref=outcome.into(session), commit=commit)

@@ -107,9 +107,11 @@ class Discarder(NamedTuple):
 
     def _pins(self, doomed: Doomed) -> None:
         session = doomed.session
-        left = pins.release(session) if session is not None and session.ours else None
-        if left:
-            self.notice(f"{doomed.id}: {left}")
+        if session is None or not session.ours:
+            return
+        for left in (pins.release(session), pins.forget_resolution(session, doomed.directory)):
+            if left:
+                self.notice(f"{doomed.id}: {left}")
 
     def _remove(self, doomed: Doomed) -> Kept | None:
         try:

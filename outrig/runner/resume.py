@@ -112,6 +112,12 @@ def refuse(found: Found) -> None:
         raise outcome.OutcomeError(
             f"session {session.id} is {state}, and does not go on", hint=hints[state]
         )
+    place = session.fields.get("resolving")
+    if isinstance(place, str) and Path(place).is_dir():
+        raise NotResumableError(
+            f"session {session.id} is being taken over: a conflict is laid out in {place}",
+            hint=f"outrig accept {session.id}; or git worktree remove --force {place}",
+        )
     lacking = [name for name in _needed(session) if _holder(found, name) is None]
     if lacking:
         raise _gone(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -45,6 +46,17 @@ def worktrees(common_dir: Path) -> tuple[Worktree, ...]:
         if pointer:
             found.append(_worktree(Path(pointer).parent, git_dir))
     return tuple(found)
+
+
+def forget(common_dir: Path, path: Path) -> None:
+    """Remove git's entry of a working tree whose directory is gone; there may be none."""
+    import shutil  # noqa: PLC0415 - rare
+
+    for one in worktrees(common_dir)[1:]:
+        if one.path == path and not os.path.lexists(path):
+            shutil.rmtree(one.git_dir)
+    with contextlib.suppress(OSError):  # others are left, or there were none
+        (common_dir / "worktrees").rmdir()
 
 
 def text(path: Path) -> str:

@@ -15,6 +15,7 @@ from outrig.errors import OutrigError, SessionBusyError, WorkspaceError
 from outrig.runner import accept as accepting
 from outrig.runner import work as works
 from outrig.runner.accept import Wish
+from outrig.runner.discard import Discarder, doomed_by_id
 from outrig.store.sessions import SessionStore
 from outrig.workspace import landing
 from outrig.workspace.landing import OverlapError
@@ -321,6 +322,48 @@ def test_a_conflict_is_laid_out_resolved_and_accepted(
     assert user.text("change") == "both"
     assert user.text("late") == "l"
     assert user.status() == []
+
+
+def conflicting(store: SessionStore, user: Tree, place: Path | None = None) -> tuple[Worked, Tree]:
+    """A session whose conflict is laid out, in its own directory unless told otherwise."""
+    worked = own_tree(store, user)
+    work(worked)
+    user.commit("theirs", change="other")
+    tree = Tree(place or worked.held.directory.resolve() / "workspace/resolve")
+    with pytest.raises(ConflictError):
+        accept(worked, resolve=tree.path)
+    return worked, tree
+
+
+def test_a_resolution_goes_once_it_has_landed(store: SessionStore, user: Tree) -> None:
+    worked, place = conflicting(store, user)
+    place.commit("resolved", change="both")
+    assert accept(worked).left is None
+    assert not place.path.exists()
+    assert user.git("worktree", "list", "--porcelain").count("worktree ") == 1
+    assert not (user.git_dir / "worktrees").exists()
+
+
+def test_a_resolution_where_the_user_wanted_it_stays_and_is_named(
+    store: SessionStore, user: Tree, tmp_path: Path
+) -> None:
+    user.git("worktree", "add", "-q", "--detach", tmp_path / "unrelated")
+    worked, place = conflicting(store, user, tmp_path / "here")
+    place.commit("resolved", change="both")
+    assert f"git worktree remove {place.path}" in (accept(worked).left or "")
+    user.git("worktree", "remove", place.path)
+    assert user.git("worktree", "list", "--porcelain").count("worktree ") == 2
+
+
+def test_a_resolution_goes_with_its_session(store: SessionStore, user: Tree) -> None:
+    user.git("worktree", "add", "-q", "--detach", user.path.parent / "unrelated")
+    worked, place = conflicting(store, user)
+    assert user.git("worktree", "list", "--porcelain").count("worktree ") == 3
+    Discarder(connect=lambda _: pytest.fail("no engine"), notice=pytest.fail).discard(
+        doomed_by_id(store, worked.id)
+    )
+    assert not place.path.exists()
+    assert user.git("worktree", "list", "--porcelain").count("worktree ") == 2
 
 
 # ---------------------------------------------------------------- who dies in between

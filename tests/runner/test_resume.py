@@ -23,6 +23,7 @@ from outrig.runner.discard import Discarder, doomed_by_id
 from outrig.runner.order import Sources
 from outrig.store import finding, lock
 from outrig.store.sessions import SessionStore
+from outrig.workspace.merge import ConflictError
 from tests import records
 from tests.fakes import FakeEngine, Script
 from tests.runner.orders import launched, order
@@ -254,6 +255,17 @@ def test_one_whose_repository_is_another_is_refused(home, engine, store, user):
     first = leave(begun(home, engine))
     user.git_dir.rename(user.path / "moved")
     with pytest.raises(WorkspaceError, match="no longer a checkout"):
+        again(store, first)
+
+
+def test_one_whose_conflict_is_being_resolved_is_refused(home, engine, store, user):
+    run = begun(home, engine)
+    first = leave(run, file="2")
+    user.commit("theirs", file="3")
+    wish = Wish(resolve=run.held.directory / "workspace/resolve")
+    with pytest.raises(ConflictError):
+        accept(found(store, first), wish, signature=SIGNATURE, env=os.environ)
+    with pytest.raises(resume.NotResumableError, match="conflict is laid out"):
         again(store, first)
 
 
