@@ -16,7 +16,7 @@ from outrig.core.words import refuse_bytes
 from outrig.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from outrig.core.config import AgentConfig, Config
     from outrig.core.identity import Identity
@@ -35,9 +35,14 @@ class Asked:
 
 
 def asked(
-    config: Config, agent_name: str | None, flags: Sequence[str], host: Mapping[str, str]
+    config: Config,
+    agent_name: str | None,
+    flags: Sequence[str],
+    host: Mapping[str, str],
+    *,
+    instead: Collection[str] = (),
 ) -> Asked:
-    """What [env], the agent and `-e` ask for.
+    """What [env], the agent and `-e` ask for; `instead` are variables that secrets set.
 
     Raises ConfigError for a reference to an unset host variable and UsageError for a malformed
     `-e`, a value that is not UTF-8, or an agent none of whose keys is set.
@@ -47,7 +52,7 @@ def asked(
     if agent_name is not None:
         agent = config.agents[agent_name]
         values |= resolve(agent.env, host, f"agents.{agent_name}.env")
-        values |= _wanted(agent_name, agent, {**values, **host, **chosen})
+        values |= _wanted(agent_name, agent, {**values, **host, **chosen}, instead=instead)
     values |= chosen
     for name, value in values.items():
         refuse_bytes(f"the value of {name}", (value,))
@@ -78,9 +83,13 @@ def given(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str]
     return values, tuple(notices)
 
 
-def _wanted(name: str, agent: AgentConfig, known: Mapping[str, str]) -> dict[str, str]:
-    any_of = [key for key in agent.env_any_of if known.get(key)]
-    if agent.env_any_of and not any_of:
+def _wanted(
+    name: str, agent: AgentConfig, known: Mapping[str, str], *, instead: Collection[str]
+) -> dict[str, str]:
+    """With one key as a secret, no other is passed in: it would be there to be read."""
+    secret = any(key in instead for key in agent.env_any_of)
+    any_of = [key for key in agent.env_any_of if known.get(key) and not secret]
+    if agent.env_any_of and not (any_of or secret):
         keys = " or ".join(agent.env_any_of)
         raise UsageError(
             f'agent "{name}" needs {keys}, and none is set',

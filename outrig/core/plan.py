@@ -19,7 +19,7 @@ from outrig.core.words import refuse_bytes
 from outrig.errors import MountError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import AgentConfig, Config, MountConfig
@@ -172,6 +172,7 @@ def draft(
     terminal: Terminal,
     env_names: Sequence[str],
     env_literal: Sequence[str] = (),
+    given: Sequence[Secret] = (),
 ) -> RunPlan:
     """Decide a run. Raises UsageError or MountError for what makes no sense or is refused."""
     config = resolved.config
@@ -233,11 +234,31 @@ def draft(
             *_forgotten(request, agent_name, agent),
         ),
         origins=resolved.origin,
-        secrets=secrets.given(config.secrets, agent_name, reach.mode),
+        secrets=tuple(given),
         redact=not request.no_redact,
     )
     _refuse_bytes(plan)
     return plan
+
+
+def secrets_of(
+    request: Request, resolved: Resolved, host: Mapping[str, str], said: Collection[str]
+) -> tuple[Secret, ...]:
+    """The session's secrets; `said` are variables that flags and configuration set.
+
+    An agent that is pointed at another host by words of its own gets its key as it asks for it.
+    """
+    config = resolved.config
+    name = chosen_agent(request, config)
+    agent = config.agents[name] if name else None
+    mode = _network(request, resolved, agent).mode
+    given = secrets.given(config.secrets, name, mode)
+    elsewhere = any("://" in word for word in request.words)
+    if agent is None or mode not in network.GATED or elsewhere:
+        return given
+    if any(one.variable in agent.env_any_of for one in given):
+        return given
+    return (*given, *secrets.implied(agent, host, named=config.secrets, said=said))
 
 
 def chosen_agent(request: Request, config: Config) -> str | None:

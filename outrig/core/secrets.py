@@ -18,9 +18,9 @@ from outrig.core.frozen import frozen
 from outrig.core.network import GATED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from outrig.core.config import SecretConfig
+    from outrig.core.config import AgentConfig, SecretConfig
 
 Way = Literal["broker", "file", "env"]
 
@@ -77,6 +77,12 @@ class Route:
     methods: tuple[str, ...]
     paths: tuple[str, ...]
     urls: Mapping[str, str]
+    usual: str  # what clients of its API ask unless they are told otherwise
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the session itself has no business: it asks the broker instead."""
+        return tuple(dict.fromkeys((self.upstream, self.usual)))
 
 
 @frozen
@@ -140,6 +146,7 @@ def _route(entry: SecretConfig, api: Api | None) -> Route:
         methods=entry.methods,
         paths=entry.paths or (api.paths if api else ("/",)),
         urls=api.urls if api else {},
+        usual=api.upstream if api else (entry.upstream or usual).rstrip("/"),
     )
 
 
@@ -153,6 +160,49 @@ def given(
         if not entry.agents or agent in entry.agents
     )
     return tuple(one for one in found if one.way != "broker" or network in GATED)
+
+
+def implied(
+    agent: AgentConfig, host: Mapping[str, str], *, named: Collection[str], said: Collection[str]
+) -> tuple[Secret, ...]:
+    """The keys of models that an agent would else be handed from the user's environment.
+
+    They go by the broker, to the host that the user's environment names, or else to the usual one.
+    `named` are names that are taken, `said` variables that somebody set on purpose.
+    """
+    found = []
+    for variable in agent.env_any_of:
+        api = _API_OF.get(variable)
+        if api is None or variable in said or not host.get(variable):
+            continue
+        known = APIS[api]
+        header = known.header if variable == known.variable else "authorization: Bearer {}"
+        route = Route(
+            upstream=_upstream(agent, known, host),
+            header=header,
+            methods=("GET", "POST"),
+            paths=known.paths,
+            urls=known.urls,
+            usual=known.upstream,
+        )
+        name = api if api not in named else f"{api}-of-yours"
+        source = f"env:{variable}"
+        found.append(Secret(name=name, source=source, way="broker", variable=variable, route=route))
+    return tuple({one.name: one for one in reversed(found)}.values())
+
+
+_API_OF = {
+    **{api.variable: name for name, api in APIS.items()},
+    "ANTHROPIC_AUTH_TOKEN": "anthropic",
+}
+
+
+def _upstream(agent: AgentConfig, api: Api, host: Mapping[str, str]) -> str:
+    for variable, behind in api.urls.items():
+        url = host.get(variable, "") if variable in agent.env_optional else ""
+        if url.startswith(("https://", "http://")):
+            return url.rstrip("/").removesuffix(behind)
+    return api.upstream
 
 
 def variables(secret: Secret, broker: str) -> dict[str, str]:

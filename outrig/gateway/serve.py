@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outrig.gateway import dns, kernel, relay
+from outrig.gateway import broker, dns, kernel, relay
 from outrig.gateway.gate import Gate
 from outrig.gateway.journal import Journal
 from outrig.gateway.names import Names
 from outrig.gateway.policy import Policy
+from outrig.gateway.usage import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,6 +30,7 @@ _MOST_LOOK_UPS = 64
 _OPEN_FILES = 8192
 _LARGEST_QUESTION = 4096
 _DNS_SECONDS = 10.0
+_USAGE_BYTES = 128  # longer than it can become, so that each writes over the one before
 
 
 class Setting(NamedTuple):
@@ -41,7 +43,7 @@ class Setting(NamedTuple):
     gid: int
     policy: str
     journal: str
-    routes: tuple[Mapping[str, Any], ...] = ()  # of the broker, with their secrets
+    broker: Mapping[str, Any] | None = None  # with its secrets
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Setting:
@@ -53,7 +55,7 @@ class Setting(NamedTuple):
             gid=int(said["gid"]),
             policy=said["policy"],
             journal=said["journal"],
-            routes=tuple(said.get("routes", ())),
+            broker=said.get("broker"),
         )
 
 
@@ -62,7 +64,7 @@ def main() -> int:
     setting = Setting.read(json.loads(input()))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     device = kernel.set_up(setting.stand_ins, setting.way_out, setting.address, TRANSPARENT_PORT)
-    listeners = Listeners.open(str(setting.address), device)
+    listeners = Listeners.open(str(setting.address), device, brokered=setting.broker is not None)
     kernel.give_up_privileges(setting.uid, setting.gid)
     journal = os.open(setting.journal, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
     asyncio.run(serve(setting, listeners, journal))
@@ -76,14 +78,16 @@ class Listeners(NamedTuple):
     proxy: socket.socket
     dns: socket.socket
     dns_stream: socket.socket
+    broker: socket.socket | None
 
     @classmethod
-    def open(cls, address: str, device: str) -> Listeners:
+    def open(cls, address: str, device: str, *, brokered: bool) -> Listeners:
         return cls(
             transparent=_listening(address, TRANSPARENT_PORT, device),
             proxy=_listening(address, PROXY_PORT, device),
             dns=_datagrams(address, DNS_PORT, device),
             dns_stream=_listening(address, DNS_PORT, device),
+            broker=_listening(address, broker.PORT, device) if brokered else None,
         )
 
 
@@ -95,7 +99,8 @@ async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None
     journal = Journal(journal_fd, loop.call_later)
     names = Names(setting.stand_ins)
     gate = Gate(Policy(setting.policy), names, journal)
-    door = Door(gate, Resolver(gate))
+    own = {broker.NAME: setting.address} if setting.broker else {}
+    door = Door(gate, Resolver(gate, own))
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
@@ -105,6 +110,9 @@ async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None
         asyncio.ensure_future(door.accept(listeners.proxy, gate.proxy)),
         asyncio.ensure_future(door.accept(listeners.dns_stream, door.dns_stream)),
     ]
+    if setting.broker and listeners.broker:
+        keys = _broker(setting.broker, journal)
+        tasks.append(asyncio.ensure_future(door.accept(listeners.broker, keys.visit)))
     os.write(1, b"ready\n")
     await over.wait()
     for task in (*tasks, *door.visits):
@@ -113,13 +121,26 @@ async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None
     journal.close()
 
 
+def _broker(said: Mapping[str, Any], journal: Journal) -> broker.Broker:
+    usage = os.open(said["usage"], os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def write(used: Mapping[str, int]) -> None:
+        os.pwrite(usage, json.dumps(used).ljust(_USAGE_BYTES).encode(), 0)
+
+    routes = map(broker.Route.read, said["routes"])
+    return broker.Broker(routes, Budget(said["limits"], write), journal, ca=said.get("ca"))
+
+
 class Resolver:
     """Questions answered by the policy and the stand-ins."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, own: Mapping[str, IPv4Address]) -> None:
         self._gate = gate
+        self._own = own
 
     def __call__(self, question: dns.Question) -> IPv4Address | dns.Refused:
+        if question.name in self._own:
+            return self._own[question.name]
         verdict = self._gate.policy.may_resolve(question.name)
         beside = self._gate.policy.hosts.get(question.name)
         if beside is not None:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from outrig.core.network import Inner, NetworkPlan
     from outrig.runner.network import Making
 
-PROXY_PORT = 3128
+PROXY_PORT, BROKER_PORT = 3128, 3130
+BROKER_NAME = "outrig-broker"  # the same in every session: a resumed one has files that name it
 NOBODY = 65534
 _CAPABILITIES = ("NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETPCAP", "SETUID")
 _SYSCTLS = {"net.ipv4.ip_forward": "0"}
@@ -67,6 +68,7 @@ def ready(making: Making) -> Ready:
         mounts=(_resolver(making, inner),),
         environment=_proxies(making.order.plan.network, f"http://{inner.gateway}:{PROXY_PORT}"),
         wait=starting.wait,
+        broker=f"http://{BROKER_NAME}:{BROKER_PORT}",
     )
 
 
@@ -75,7 +77,7 @@ def _proxies(plan: NetworkPlan, proxy: str) -> Mapping[str, str]:
     if all(network.is_of_names(rule) for rule in plan.allow):
         return {"OUTRIG_PROXY": proxy}
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-    beside_it = f"localhost,127.0.0.1,::1,{urlsplit(proxy).hostname}"
+    beside_it = f"localhost,127.0.0.1,::1,{urlsplit(proxy).hostname},{BROKER_NAME}"
     return {
         "OUTRIG_PROXY": proxy,
         **dict.fromkeys(names, proxy),
@@ -92,7 +94,7 @@ def _start(making: Making, ref: Ref, network_id: str, inner: Inner) -> None:
 def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
     """What the gateway is told on its stdin (outrig/gateway/serve.py, Setting), and nowhere else.
 
-    `routes` are the broker's, with their secrets.
+    `broker` has the secrets of its routes.
     """
     uid, gid = _user(making)
     return {
@@ -103,7 +105,7 @@ def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
         "gid": gid,
         "policy": f"{program.INSIDE}/policy/{places.POLICY}",
         "journal": f"{program.INSIDE}/{places.NETWORK_LOG}",
-        "routes": list(making.routes),
+        "broker": making.broker and {**making.broker, "usage": f"{program.INSIDE}/{places.USAGE}"},
     }
 
 
@@ -131,19 +133,23 @@ def _files(making: Making) -> Path:
     folder.chmod(0o755)
     policy = network.policy(making.order.plan.network, own=addresses.own(), hosts={})
     told.write_policy(Path(making.held.directory), policy)
-    journal = folder / places.NETWORK_LOG
-    journal.touch(mode=0o600)
-    if os.getuid() == 0 and not making.engine.facts().rootless:
-        os.chown(journal, *_user(making))
+    journal, usage = folder / places.NETWORK_LOG, folder / places.USAGE
+    for written in (journal, usage):
+        written.touch(mode=0o600)
+        if os.getuid() == 0 and not making.engine.facts().rootless:
+            os.chown(written, *_user(making))
     (making.held.directory / places.LOGS / places.NETWORK_LOG).hardlink_to(journal)
     return folder
 
 
 def _shown(folder: Path) -> Sequence[Mount]:
-    journal = folder / places.NETWORK_LOG
+    written = (places.NETWORK_LOG, places.USAGE)
     return (
         Mount(source=str(folder), target=f"{program.INSIDE}/policy"),
-        Mount(source=str(journal), target=f"{program.INSIDE}/{places.NETWORK_LOG}", writable=True),
+        *(
+            Mount(source=str(folder / name), target=f"{program.INSIDE}/{name}", writable=True)
+            for name in written
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from outrig.errors import ConfigError, WorkspaceError
 from outrig.workspace.ownership import hand_over
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from outrig.core.engine import Image
     from outrig.core.identity import Identity
@@ -37,10 +37,12 @@ def furnish(
     held: Held,
     *,
     mounts: Sequence[Mount],
+    instead: Mapping[str, str],
 ) -> Sequence[Mount]:
     """Write `etc/` and `home/` into the session's directory; the mounts that show them inside.
 
-    `mounts` are the plan's own.
+    `mounts` are the plan's own; `instead` maps URLs to those that take their place in files laid
+    into HOME.
     """
     etc = held.directory / "etc"
     home = held.directory / "home"
@@ -54,9 +56,9 @@ def furnish(
     _write(etc / "group", group, 0o644)
     workspace = Mount(source=plan.workspace.root, target=plan.target)
     if home.exists():
-        _add(home, who, plan, (*mounts, workspace))
+        _add(home, who, plan, (*mounts, workspace), instead)
     else:
-        _make(home, who, plan, (*mounts, workspace))
+        _make(home, who, plan, (*mounts, workspace), instead)
     theirs = Mount(source=str(home), target=who.home, writable=True)
     if who.uid == 0 and _text(own["/etc/passwd"]) == passwd and _text(own["/etc/group"]) == group:
         return (theirs,)  # packages that root installs add users of their own
@@ -67,15 +69,27 @@ def furnish(
     )
 
 
-def _make(home: Path, who: Identity, plan: RunPlan, mounts: Sequence[Mount]) -> None:
+def _make(
+    home: Path,
+    who: Identity,
+    plan: RunPlan,
+    mounts: Sequence[Mount],
+    instead: Mapping[str, str],
+) -> None:
     home.mkdir(mode=0o700)
-    _lay(home, plan)
+    _lay(home, plan, instead)
     for mount in mounts:
         _make_mount_point(home, who.home, Path(mount.target), Path(mount.source))
     hand_over(home, who.uid, who.gid)
 
 
-def _add(home: Path, who: Identity, plan: RunPlan, mounts: Sequence[Mount]) -> None:
+def _add(
+    home: Path,
+    who: Identity,
+    plan: RunPlan,
+    mounts: Sequence[Mount],
+    instead: Mapping[str, str],
+) -> None:
     """What an earlier session's HOME lacks; what is there stays as it is."""
     from outrig.workspace.folders import Folders  # noqa: PLC0415 - few sessions go on
 
@@ -83,7 +97,7 @@ def _add(home: Path, who: Identity, plan: RunPlan, mounts: Sequence[Mount]) -> N
     points = [(mount, path) for mount, path in below if path.partition("/")[0] not in ("..", ".")]
     with Folders(home) as folders:
         for name, text in plan.home.items():
-            _put(folders, name, text.replace("{workspace}", plan.target).encode(), who)
+            _put(folders, name, _filled(text, plan, instead).encode(), who)
         for mount, path in points:
             _put(folders, path, None if Path(mount.source).is_dir() else b"", who)
 
@@ -109,7 +123,7 @@ def _text(data: bytes | None) -> str:
     return (data or b"").decode("utf-8", "surrogateescape")
 
 
-def _lay(home: Path, plan: RunPlan) -> None:
+def _lay(home: Path, plan: RunPlan, instead: Mapping[str, str]) -> None:
     """The agent's own files, such as those that answer its first-run questions."""
     for name, text in plan.home.items():
         path = home / name
@@ -119,7 +133,14 @@ def _lay(home: Path, plan: RunPlan) -> None:
                 hint="use a path below HOME, such as .config/tool/settings.json",
             )
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(path, text.replace("{workspace}", plan.target), 0o600)
+        _write(path, _filled(text, plan, instead), 0o600)
+
+
+def _filled(text: str, plan: RunPlan, instead: Mapping[str, str]) -> str:
+    filled = text.replace("{workspace}", plan.target)
+    for url, other in instead.items():
+        filled = filled.replace(url, other)
+    return filled
 
 
 def _make_mount_point(home: Path, inside: str, target: Path, source: Path) -> None:

@@ -273,11 +273,14 @@ class _Start:
         )
         facts = self.engine.facts()
         who = self._who(facts)
-        reach = network.ready(self.order, self.held, who, self.engine, self.undo)
+        brokered = secrets.of_broker(self.order, self.known)
+        reach = network.ready(self.order, self.held, who, self.engine, self.undo, broker=brokered)
         self._adopt()
         tree = self._workspace(who)
         taking, looking = self._snapshot(tree)
-        handed = secrets.hand_out(self.order, self.known, self.held, who, self.undo)
+        handed = secrets.hand_out(
+            self.order, self.known, self.held, who, self.undo, broker=reach.broker
+        )
         container = self._container(found, facts, who, tree, reach, handed=handed)
         self.cancel.check()
         env = {
@@ -371,7 +374,13 @@ class _Start:
     ) -> Container:
         plan = self.order.plan
         own = homes.furnish(
-            self.engine, found.image, who, plan, self.held, mounts=self.order.mounts
+            self.engine,
+            found.image,
+            who,
+            plan,
+            self.held,
+            mounts=self.order.mounts,
+            instead=secrets.instead(self.order, reach.broker),
         )
         return container_for(
             plan,

@@ -24,7 +24,7 @@ from outrig.core.session import with_fields, with_resource, without_resource
 from outrig.errors import AddressesTakenError, NetworkError, OutrigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from outrig.core.identity import Identity
     from outrig.core.network import Inner
@@ -47,12 +47,22 @@ class Ready:
     mounts: tuple[Mount, ...] = ()
     environment: Mapping[str, str] = given(factory=dict)
     wait: Callable[[], None] = lambda: None
+    broker: str | None = None  # its URL
 
 
 def ready(
-    order: Order, held: Held, who: Identity, engine: Engine, undo: contextlib.ExitStack
+    order: Order,
+    held: Held,
+    who: Identity,
+    engine: Engine,
+    undo: contextlib.ExitStack,
+    *,
+    broker: Mapping[str, object] | None = None,
 ) -> Ready:
-    """Make it; `undo` takes it back. Raises NetworkError or EngineError."""
+    """Make it; `undo` takes it back. Raises NetworkError or EngineError.
+
+    `broker` is what the gateway is told of its broker.
+    """
     match order.plan.network.mode:
         case "none":
             return Ready(link=UNLINKED)
@@ -65,7 +75,7 @@ def ready(
         case _:
             from outrig.runner import gateway  # noqa: PLC0415
 
-            return gateway.ready(Making(order, held, who, engine, undo))
+            return gateway.ready(Making(order, held, who, engine, undo, broker))
 
 
 @frozen(kw_only=False)
@@ -77,7 +87,7 @@ class Making:
     who: Identity
     engine: Engine
     undo: contextlib.ExitStack
-    routes: Sequence[Mapping[str, Any]] = ()  # of the broker; with secrets, and stored nowhere
+    broker: Mapping[str, object] | None = None  # what it is told; with secrets, stored nowhere
 
     @property
     def outside(self) -> Link:

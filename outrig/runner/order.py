@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core import cascade, environment, network, plan
+from outrig.core import cascade, environment, network, plan, secrets
 from outrig.core.frozen import frozen, replace
 from outrig.core.identity import Person
 from outrig.errors import ConfigError, WorkspaceError
@@ -87,16 +87,19 @@ def _drawn_up(
         trust_hash=where.trust_hash,
     )
     resolved = cascade.resolve((*found.layers, where.flags), home=str(home))
-    asked = environment.asked(
-        resolved.config, plan.chosen_agent(request, resolved.config), env_flags, where.env
-    )
+    agent = plan.chosen_agent(request, resolved.config)
+    said = {*resolved.config.env, *environment.given(env_flags, where.env)[0]}
+    given = plan.secrets_of(request, resolved, where.env, said)
+    own = {name for one in given for name in secrets.variables(one, "")}
+    asked = environment.asked(resolved.config, agent, env_flags, where.env, instead=own)
     drafted = plan.draft(
         request,
         resolved,
         place=_place(resolved, found, where.cwd, home),
         caller=_person(os.getuid(), os.getgid()),
         terminal=tty,
-        env_names=tuple(asked.values),
+        env_names=tuple({*asked.values, *own}),
+        given=given,
         env_literal=environment.literal(env_flags),
     )
     mounts = sources.resolve_mounts(
@@ -113,8 +116,10 @@ def _drawn_up(
             target=drafted.target,
             mounts=mounts,
         )
+    wished = (*request.allow, *resolved.config.network.allow)
+    reach = _reach(drafted, resolved.config, asked.values, where.env, wished)
     return Order(
-        plan=replace(drafted, network=_reach(drafted, resolved.config, asked.values, where.env)),
+        plan=replace(drafted, network=reach),
         config=resolved.config,
         confined=resolved.confined,
         unapproved=resolved.unapproved,
@@ -131,12 +136,17 @@ def _drawn_up(
 
 
 def _reach(
-    drafted: RunPlan, config: Config, values: Mapping[str, str], host: Mapping[str, str]
+    drafted: RunPlan,
+    config: Config,
+    values: Mapping[str, str],
+    host: Mapping[str, str],
+    wished: Sequence[str],
 ) -> NetworkPlan:
     """Its rules with what only this machine knows: its registries, and the hosts in variables.
 
     A variable of the agent's that the user's own environment holds (ANTHROPIC_BASE_URL) says
-    where the model is; one that a configuration sets says nothing.
+    where the model is; one that a configuration sets says nothing. Where the broker sends a key
+    the session itself has no business, unless `wished` rules say so.
     """
     reach = drafted.network
     if not reach.gated:
@@ -154,7 +164,10 @@ def _reach(
 
         found = registries.hosts(host)
     kept = [rule for rule in reach.allow if rule != network.REGISTRIES]
-    return replace(reach, allow=tuple(dict.fromkeys((*said, *kept, *found))))
+    allowed = dict.fromkeys((*said, *kept, *found))
+    brokered = [url for one in drafted.secrets if one.route for url in one.route.places]
+    apart = {rule for rule in map(network.rule_of_url, brokered) if rule not in wished}
+    return replace(reach, allow=tuple(rule for rule in allowed if rule not in apart))
 
 
 def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.frozen import frozen, given
+from outrig.core.redact import Redaction
 from outrig.core.secrets import INSIDE, variables
 from outrig.core.session import with_fields
 from outrig.errors import StoreError
-from outrig.record.redact import Redacting, Redaction
+from outrig.record.redact import Redacting
 from outrig.store import secrets, vault
 
 if TYPE_CHECKING:
@@ -78,14 +79,41 @@ def values(order: Order) -> Values:
     return Values(by_name=found, redaction=Redaction(found) if plan.redact else None)
 
 
+def of_broker(order: Order, known: Values) -> Mapping[str, object] | None:
+    """What the gateway is told of its broker, on its stdin; None where it has none."""
+    routes = [
+        {
+            "name": one.name,
+            "value": known.by_name[one.name],
+            "upstream": one.route.upstream,
+            "header": one.route.header,
+            "methods": list(one.route.methods),
+            "paths": list(one.route.paths),
+        }
+        for one in order.plan.secrets
+        if one.route
+    ]
+    if not routes:
+        return None
+    return {"routes": routes, "limits": {}, "ca": secrets.certificates(order.host_env)}
+
+
+def instead(order: Order, broker: str | None) -> Mapping[str, str]:
+    """The broker's URLs, by those of the places that it leads to."""
+    routes = ((one.name, one.route) for one in order.plan.secrets if one.route)
+    return {url: f"{broker}/{name}" for name, route in routes for url in route.places}
+
+
 def hand_out(
     order: Order,
     known: Values,
     held: Held,
     who: Identity,
     undo: contextlib.ExitStack,
+    *,
+    broker: str | None,
 ) -> Handed:
-    """Lay them where the session finds them. Raises StoreError."""
+    """Lay them where the session finds them; `broker` is its URL. Raises StoreError."""
     if not known.by_name:
         return Handed()
     place = vault.prospective(order.host_env, held.id)
@@ -101,7 +129,7 @@ def hand_out(
     environment: dict[str, str] = {}
     exported = ""
     for one in order.plan.secrets:
-        environment |= variables(one, "")
+        environment |= variables(one, f"{broker}/{one.name}")
         if one.way == "file":
             path = vault.put(place, one.name, known.by_name[one.name], who.uid, who.gid)
             mounts.append(Mount(source=str(path), target=one.inside))

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Ref
+from outrig.core.redact import Redaction
 from outrig.engine import connect
 from outrig.record.log import Recorder
-from outrig.record.redact import Redacting, Redaction
+from outrig.record.redact import Redacting
 from outrig.runner import hooks
 from outrig.runner.console import Silent
 from outrig.runner.follow import follow

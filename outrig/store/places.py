@@ -50,6 +50,7 @@ TIMING = "timing"  # in LOGS; written after each chunk of output
 LOG_FILES = ("stdout.log", "stderr.log", "terminal.log", "timing", "build.log", "network.jsonl")
 NETWORK_LOG = "network.jsonl"  # in LOGS, and the same file in GATEWAY
 POLICY = "policy.json"  # in GATEWAY
+USAGE = "usage.json"  # the same: of models
 GATEWAY = "run/gateway"
 MOUNTED = ("etc", "home", "workspace", "run")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from outrig.core.secrets import Secret
 
 LARGEST = 64 * 1024  # bytes
+_LARGEST_BUNDLE = 1024 * 1024
 COMMAND_SECONDS = 60.0  # somebody may have to type a password first
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -46,6 +47,15 @@ def value(secret: Secret, env: Mapping[str, str]) -> str:
     return found
 
 
+def certificates(env: Mapping[str, str]) -> str | None:
+    """Authorities that the user's own programs trust beside the system's: $SSL_CERT_FILE."""
+    path = env.get("SSL_CERT_FILE")
+    try:
+        return _of_file(path, env, _LARGEST_BUNDLE) if path else None
+    except _UnknownError as error:
+        raise ConfigError(f"SSL_CERT_FILE: {error}", hint="unset SSL_CERT_FILE") from None
+
+
 class _UnknownError(Exception):
     """Why there is no value."""
 
@@ -66,14 +76,14 @@ def _of_variable(name: str, env: Mapping[str, str]) -> str:
     return env[name]
 
 
-def _of_file(path: str, _env: Mapping[str, str]) -> str:
+def _of_file(path: str, _env: Mapping[str, str], most: int = LARGEST) -> str:
     try:
         descriptor = os.open(path, _READ)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _UnknownError(f"{path} is not a regular file")
             with os.fdopen(os.dup(descriptor), "rb") as file:
-                return _text(file.read(LARGEST + 1), path)
+                return _text(file.read(most + 1), path, most)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -128,9 +138,9 @@ def _printed(argv: list[str], env: Mapping[str, str]) -> str:
     return _text(done.stdout, name)
 
 
-def _text(data: bytes, source: str) -> str:
-    if len(data) > LARGEST:
-        raise _UnknownError(f"{source} gives more than {LARGEST // 1024} KiB")
+def _text(data: bytes, source: str, most: int = LARGEST) -> str:
+    if len(data) > most:
+        raise _UnknownError(f"{source} gives more than {most // 1024} KiB")
     try:
         return data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:

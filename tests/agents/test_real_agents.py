@@ -152,6 +152,38 @@ def test_prompt_key_and_words_reach_the_model(
         assert {one.body["model"] for one in asked} == {"the-model-asked-for"}
 
 
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+@pytest.mark.usefixtures("installed")
+def test_it_works_with_a_key_that_it_never_sees(  # noqa: PLR0917 - fixtures
+    agent: str, outrig: Outrig, model: ModelServer, workspace: Path, session_root: Path, home: Home
+) -> None:
+    """No route of its own leads to the model; the broker adds the key, and counts the tokens."""
+    api = {"claude": "anthropic", "codex": "openai"}[agent]
+    config = home.config / "outrig/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        f'[secrets.model]\nfrom = "env:THE_KEY"\napi = "{api}"\nupstream = "{model.url}"\n'
+        'paths = ["/v1/"]\n[network]\nallow = []\n'
+    )
+    arguments = ("run", "--agent", agent, "-p", PROMPT)
+    outrig(*arguments, env={"THE_KEY": KEY}, timeout=60).ok()
+
+    assert (workspace / "ran.txt").read_text() == "made by the agent\n"
+    setup = SETUPS[agent]
+    asked = [one for one in model.requests if one.path.partition("?")[0] == setup.path]
+    assert asked
+    assert all(one.headers[setup.header].endswith(KEY) for one in asked)
+    session = only_session(session_root)
+    for path in session.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert KEY.encode() not in path.read_bytes(), path
+    lines = [json.loads(one) for one in (session / "logs/network.jsonl").read_text().splitlines()]
+    brokered = [one for one in lines if one.get("rule") == "secret model"]
+    assert sum(one.get("tokens", 0) for one in brokered) == 120 * len(asked)
+    reached = [one for one in lines if one["verdict"] == "allowed" and one["proto"] != "broker"]
+    assert not reached
+
+
 @pytest.mark.parametrize("agent", SETUPS)
 @pytest.mark.usefixtures("installed", "workspace")
 def test_resumed_it_goes_on_with_the_conversation(

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from outrig.core import secrets
+from outrig.core.agents import BUILTIN_AGENTS
 from outrig.core.cascade import resolve
 from outrig.core.layer import Layer, Source
 from outrig.errors import ConfigError
@@ -138,3 +139,37 @@ def test_a_repository_has_no_say_in_secrets(source):
     found = resolved('[secrets.x]\nfrom = "env:AWS_SECRET_ACCESS_KEY"', source)
     assert not found.config.secrets
     assert [one.key for one in found.left_out] == ["secrets.x"]
+
+
+# ---------------------------------------------------------------- keys of the user's environment
+
+KEYS = {"ANTHROPIC_API_KEY": "a", "OPENAI_API_KEY": "o", "GEMINI_API_KEY": "g"}
+
+
+def implied(agent, host, named=(), said=()):
+    found = secrets.implied(BUILTIN_AGENTS[agent], host, named=named, said=said)
+    return {one.name: one for one in found}
+
+
+def test_an_agents_own_keys_go_by_the_broker():
+    found = implied("aider", KEYS)
+    assert set(found) == {"anthropic", "openai", "gemini"}
+    assert found["openai"].route.upstream == "https://api.openai.com"
+    assert found["openai"].source == "env:OPENAI_API_KEY"
+
+
+def test_where_the_users_environment_says_so():
+    found = implied("aider", {**KEYS, "OPENAI_API_BASE": "http://10.0.0.1:8080/v1/"})
+    assert found["openai"].route.upstream == "http://10.0.0.1:8080"
+    assert found["openai"].route.places == ("http://10.0.0.1:8080", "https://api.openai.com")
+
+
+def test_a_token_has_another_header():
+    found = implied("claude", {"ANTHROPIC_AUTH_TOKEN": "t"})
+    assert found["anthropic"].route.header == "authorization: Bearer {}"
+    assert implied("claude", {"CLAUDE_CODE_OAUTH_TOKEN": "t"}) == {}
+
+
+def test_what_somebody_set_on_purpose_is_as_they_say():
+    assert set(implied("aider", KEYS, said={"OPENAI_API_KEY"})) == {"anthropic", "gemini"}
+    assert "anthropic-of-yours" in implied("claude", KEYS, named={"anthropic"})

@@ -46,7 +46,7 @@ def furnished(
     engine = FakeEngine()
     engine.files = files or {}
     plan = order(home, **wanted).plan
-    made = furnish(engine, IMAGE, who, plan, held, mounts=mounts)
+    made = furnish(engine, IMAGE, who, plan, held, mounts=mounts, instead={})
     assert [mount.source for mount in made] == [
         str(held.directory / name) for name in ("etc/passwd", "etc/group", "home")
     ]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outrig.record.redact import SHORT, Redaction, Sieve
+from outrig.core.redact import SHORT, Redaction, Sieve
 
 VALUE = 'sk-t3st/"Zürich"+ä=&?x'
 RAW = VALUE.encode()
