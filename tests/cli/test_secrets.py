@@ -79,8 +79,9 @@ def given(home):
     file.write_text(GIVEN)
 
 
-def vaults():
-    return [str(path) for path in Path(f"/dev/shm/outrig-{os.geteuid()}").rglob("*-*")]
+def vaults(root):
+    found = Path(f"/dev/shm/outrig-{os.geteuid()}/secrets").glob(f"{session_of(root).name}-*")
+    return [str(path) for path in found]
 
 
 def session_of(root):
@@ -104,7 +105,7 @@ class TestInASession:
         record = record_of(session_root)
         assert record["secrets"]["given"] == {"forge": "file", "token": "env"}
         assert record["secrets"]["redacted"] is False
-        assert not vaults()
+        assert not vaults(session_root)
 
     def test_what_it_says_of_them_is_neither_shown_nor_kept(self, outrig, session_root):
         say = 'cat "$FORGE_FILE"; echo; printf %s "$TOKEN" >&2; base64 -w0 "$FORGE_FILE"'
@@ -154,7 +155,7 @@ class TestInASession:
         assert (record["status"], record.get("logs_incomplete")) == ("completed", None)
         log = session_of(session_root) / "logs/stdout.log"
         assert log.read_bytes() == b"[REDACTED:forge]\n[REDACTED:forge]"
-        assert not vaults()
+        assert not vaults(session_root)
 
     def test_a_supervisor_goes_on_with_them(self, outrig, session_root):
         say = 'cat "$FORGE_FILE"; sleep 1; cat "$FORGE_FILE"'
@@ -163,4 +164,4 @@ class TestInASession:
         log = session_of(session_root) / "logs/stdout.log"
         assert log.read_bytes() == b"[REDACTED:forge]" * 2
         until(lambda: not record_of(session_root)["resources"], "nothing left on the engine")
-        assert not vaults()
+        assert not vaults(session_root)
