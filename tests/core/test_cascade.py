@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -82,6 +83,8 @@ def test_the_higher_layer_wins_per_key_and_a_missing_key_resets_nothing():
 def key_values(field: keys.Field) -> st.SearchStrategy[Any]:
     if field.kind == "choice":
         return st.sampled_from(field.about["choices"])
+    pattern = field.about.get("pattern") or ".*"
+    words = [word for word in ("NET_A", "NET_B", "10.0.0.1") if re.fullmatch(pattern, word)]
     return {
         "size": st.integers(1, 2**62),
         "duration": st.integers(1, 10**6),
@@ -90,7 +93,7 @@ def key_values(field: keys.Field) -> st.SearchStrategy[Any]:
         "string": st.sampled_from(["/a", "/b/c"]),
         "path": st.sampled_from(["a", "/b", "~/c", "../d"]),
         "argv": st.lists(st.sampled_from(["a", "b c"]), min_size=1),
-        "strings": st.lists(st.sampled_from(["NET_A", "NET_B"])),
+        "strings": st.lists(st.sampled_from(words)),
         "switch": st.booleans(),
         "paths": st.lists(st.sampled_from(["a", "/b"])),
     }[field.kind]
