@@ -177,6 +177,14 @@ def test_an_image_of_its_own_is_an_error_only_for_whoever_wants_it():
         refuse_unapproved("dev", found.unapproved)
 
 
+@pytest.mark.parametrize("text", ["from = 'env:OTHER'", "from = 'env:OTHER'\nas = 'env'"])
+def test_an_unapproved_entry_does_not_take_the_place_of_the_user_s(text):
+    own = "[secrets.forge]\nfrom = 'env:MINE'"
+    found = resolved(f"[secrets.forge]\n{text}", own)
+    assert found.config.secrets["forge"].from_ == "env:MINE"
+    assert [one.key for one in found.left_out] == ["secrets.forge"]
+
+
 def test_what_is_left_of_the_mounts_is_numbered_anew():
     mounts = "".join(
         f"[[workspace.mounts]]\nhost = '{host}'\ncontainer = '/{at}'\n"
