@@ -64,8 +64,14 @@ class Beginning:
         tree = Path(own_tree or order.plan.workspace.root)
         nothing = order.plan.isolation.mode == "bind-ro"
         self._file = Path(directory) / _BEFORE
+        # In a tree of the sessions' own, what an earlier one left is told of this one too: whoever
+        # takes the work over takes it from here. In the user's they have been told of it already.
+        again = order.resumed is not None and order.plan.isolation.own_tree
+        self._found = again and self._file.is_file()
         self._looking = _Looking(
-            lambda: tamper.Look(seen=()) if nothing else tamper.look(tree, since=None)
+            lambda: (
+                tamper.Look(seen=()) if nothing or self._found else tamper.look(tree, since=None)
+            )
         )
 
     def outcome(self) -> dict[str, Any]:
@@ -74,6 +80,8 @@ class Beginning:
 
     def _keep(self) -> dict[str, Any]:
         there = tamper.known(self._looking.outcome())
+        if self._found:
+            return {}
         self._file.parent.mkdir(mode=0o700, exist_ok=True)
         # What outrig made of the tree itself is older than this, what the session makes is not.
         kept = {"at": time.time_ns(), "known": there}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cli.conftest import until
 from tests.workspace.repositories import Tree
 
 if TYPE_CHECKING:
@@ -108,3 +109,67 @@ def test_in_bind_mode_what_the_user_did_in_between_stays_theirs(
     outrig(run, "accept", "@last")
     assert user.git("log", "--format=%s").splitlines() == ["again", "agent", "base"]
     assert user.status() == [" D gone", " M mine", "?? late", "?? new"]
+
+
+def test_the_same_command_runs_again_as_it_was_asked_for(run: Run, user: Tree) -> None:
+    own = ("--name", "one", "--label", "a=b", "--timeout", "5m", "--pids", "77", "-w", "sub")
+    user.commit("sub", sub__x="1")
+    script = ("sh", "-c", "pwd; echo $SAID-$PASSED")
+    run(*own, "-e", "SAID=1", "-e", "PASSED", "--", *script, env={"PASSED": "then"}).ok()
+    done = again(run, "one", "--name", "two", "--pids", "55", PASSED="now").ok()
+    assert done.out == "/workspace/sub\n-now\n"
+    assert "-e SAID=... was given to" in done.err
+    first, second = shown(run, "one"), shown(run, "two")
+    assert second["labels"] == {"a": "b"}
+    assert (second["limits"]["wall"], second["limits"]["pids"]) == (300.0, 55)
+    assert second["network"] == first["network"]
+    assert f"(goes on with {first['id']})" in outrig(run, "ls", "-a")
+
+
+@pytest.mark.usefixtures("user")
+def test_detached_and_killed_it_can_be_resumed(run: Run) -> None:
+    run("--workspace", "copy", "--", "sh", "-c", "echo 1 >made").ok()
+    process = run.outrig.start(
+        *("resume", "@last", "--", "sh", "-c", "echo 2 >>made; sleep 1; echo 3 >>made"),
+        env={**run.env, **WHO},
+    )
+    until(lambda: len(run.sessions()) == 2 and "running" in outrig(run, "ls"), "the second one")
+    process.kill()
+    process.communicate()
+    outrig(run, "wait", "@last")
+    session = again(run, "@last", "-d", "--", "cat", "made").ok().out.strip()
+    outrig(run, "wait", session)
+    assert outrig(run, "logs", session) == "1\n2\n3"
+    assert shown(run, session)["workspace"]["start"] == shown(run, "@last~2")["workspace"]["start"]
+
+
+def test_the_scratch_of_bind_ro_is_there_again(run: Run, user: Tree) -> None:
+    run("--workspace", "bind-ro", "--", "sh", "-c", "echo kept >$OUTRIG_SCRATCH/x").ok()
+    refused = again(run, "@last", "--", "sh", "-c", "cat $OUTRIG_SCRATCH/x; touch file")
+    assert refused.out == "kept\n"
+    assert "Read-only file system" in refused.err
+    assert user.status() == []
+
+
+def test_a_directory_without_git(run: Run) -> None:
+    run("--", "sh", "-c", "echo 1 >made; echo 1 >~/kept").ok()
+    assert again(run, "@last", "--", "sh", "-c", "cat made ~/kept; rm made").ok().out == "1\n1\n"
+    assert outrig(run, "diff", "--name-only") == ""
+    assert outrig(run, "diff", "--name-only", "@last~1") == "made"
+
+
+@pytest.mark.parametrize("mode", OWN)
+def test_what_both_left_that_can_act_is_told_of_the_second(
+    run: Run, user: Tree, debian: str, mode: str
+) -> None:
+    work(run, debian, "--workspace", mode, script="echo x >.envrc")
+    again(run, "@last", "--", "sh", "-c", "mkdir .vscode; echo {} >.vscode/tasks.json").ok()
+    told = {one["path"] for one in shown(run, "@last")["workspace"]["tamper"]}
+    assert {".envrc", ".vscode/tasks.json"} <= told
+    assert user.status() == []
+
+
+def test_usage_and_what_is_not_there(run: Run) -> None:
+    assert again(run).code == 125
+    nothing = again(run, "nosuch")
+    assert (nothing.code, "no session matching" in nothing.err) == (125, True)
