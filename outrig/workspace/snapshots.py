@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -363,6 +362,8 @@ def _copy_file(source: Path, target: Path, *, shared: bool) -> None:
         with contextlib.suppress(OSError):  # another file system, or one without hard links
             target.hardlink_to(source)
             return
+    import shutil  # noqa: PLC0415 - 4 ms, and few sessions are resumed
+
     shutil.copy2(source, target)
 
 
