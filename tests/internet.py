@@ -2,7 +2,7 @@
 
 | name                       | leads to                                                       |
 |----------------------------|----------------------------------------------------------------|
-| good.example, cdn.example  | a server of HTTP, HTTPS, a greeting on 2222, an echo on 7      |
+| good.example, cdn.example  | HTTP, HTTPS, a greeting on 2222, an echo on 7, bytes on 19     |
 | evil.example               | another one, which keeps what it is asked                      |
 | metadata.example           | 169.254.169.254                                                |
 | rebind.example             | the good server at first, then this machine                    |
@@ -262,6 +262,10 @@ def serve_web(who: str) -> None:
         secure.socket, server_side=True, do_handshake_on_connect=False
     )
 
+    class Many(socketserver.ThreadingTCPServer):
+        request_queue_size = 128
+        daemon_threads = True
+
     class Greeting(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             self.request.sendall(GREETING)
@@ -272,11 +276,19 @@ def serve_web(who: str) -> None:
             while data := self.request.recv(1 << 20):
                 self.request.sendall(data)
 
+    class Source(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            left, piece = int(self.request.recv(100)), bytes(1 << 20)
+            while left > 0:
+                self.request.sendall(piece[:left])
+                left -= len(piece)
+
     servers = [
         plain,
         secure,
-        socketserver.ThreadingTCPServer(("0.0.0.0", 2222), Greeting),
-        socketserver.ThreadingTCPServer(("0.0.0.0", 7), Echo),
+        Many(("0.0.0.0", 2222), Greeting),
+        Many(("0.0.0.0", 7), Echo),
+        Many(("0.0.0.0", 19), Source),
     ]
     for server in servers:
         threading.Thread(target=server.serve_forever).start()

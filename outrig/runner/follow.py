@@ -134,10 +134,11 @@ def finish(
     with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
         # A container that stays is noted: whoever comes next removes it. The run has ended, and a
         # note that cannot be taken away names what is gone.
+        leaving = network.Leaving(run.engine, run.held)
         run.engine.remove(run.ref)
         run.held.update(lambda session: without_resource(session, run.attempt))
         volumes.release(run.engine, run.held)
-        network.release(run.engine, run.held)
+        leaving.over()
     return run.held.session
 
 

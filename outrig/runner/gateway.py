@@ -43,7 +43,7 @@ def ready(making: Making) -> Ready:
     """Begin to make it. Raises NetworkError or EngineError."""
     preflight.prove(making)
     folder = _files(making)
-    network_id, inner = making.network()
+    making_network = making.network()
     image, of_host = making.engine.host_image(())
     attempt = making.note_container(GATEWAY)
     made = beside.container(
@@ -60,6 +60,7 @@ def ready(making: Making) -> Ready:
     )
     ref = making.engine.prepare(made, program.ENVIRONMENT)
     making.made_container(ref, GATEWAY, attempt)
+    network_id, inner = making_network.there()
     _tell_place(making, inner)
     starting = Aside(lambda: _start(making, ref, network_id, inner))
     making.undo.callback(starting.over)  # before anything is taken back

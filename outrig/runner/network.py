@@ -13,9 +13,10 @@ gateway is told what it is to do on its stdin, and says `ready` before the agent
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from outrig.core import naming, network
 from outrig.core.engine import BRIDGED, UNLINKED, Link, Mount, Ref
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from outrig.engine import Engine
     from outrig.runner.order import Order
     from outrig.store.creation import Held
+
+T = TypeVar("T")
 
 KIND = "network"
 GATEWAY = "gateway"  # the role of a container
@@ -101,22 +104,14 @@ class Making:
             session=session.id, root=session.text("root_id"), attempt=attempt, role=role
         )
 
-    def network(self) -> tuple[str, Inner]:
-        """The session's own network: its id, and who is where in it."""
+    def network(self) -> MadeNetwork:
+        """Begin to make the session's own network."""
         attempt = os.urandom(8).hex()
         self._note(kind=KIND, role=GATEWAY, ref=None, attempt=attempt)
+        self.undo.callback(self._remove_networks, attempt)
+        labels = self.labels(attempt, GATEWAY)
         name = naming.container_name(self.held.id)
-        for _ in range(_DRAWS):
-            inner = network.inner(int.from_bytes(os.urandom(2), "big"))
-            with contextlib.suppress(AddressesTakenError):
-                made = self.engine.make_network(name, inner.range, self.labels(attempt, GATEWAY))
-                self.undo.callback(self._remove_network, made, attempt)
-                self._note(kind=KIND, role=GATEWAY, ref=made, attempt=attempt)
-                return made, inner
-        raise NetworkError(
-            "the engine has no addresses left for a session's network",
-            hint="outrig clean; then docker network ls",
-        )
+        return MadeNetwork(lambda: _make_network(self.engine, name, labels), self, attempt)
 
     def note_container(self, role: str) -> str:
         attempt = os.urandom(8).hex()
@@ -130,9 +125,12 @@ class Making:
     def _note(self, **resource: Any) -> None:
         self.held.update(lambda session: with_resource(session, **resource))
 
-    def _remove_network(self, made: str, attempt: str) -> None:
+    def made_network(self, made: str, attempt: str) -> None:
+        self._note(kind=KIND, role=GATEWAY, ref=made, attempt=attempt)
+
+    def _remove_networks(self, attempt: str) -> None:
         with contextlib.suppress(OutrigError):
-            self.engine.remove_network(made)
+            remove_all(self.engine, self.held.session)
             self.held.update(lambda session: without_resource(session, attempt))
 
     def _remove_container(self, ref: Ref, attempt: str) -> None:
@@ -141,18 +139,30 @@ class Making:
             self.held.update(lambda session: without_resource(session, attempt))
 
 
-class Aside:
-    """A call in a thread of its own, whose end is waited for."""
+def _make_network(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[str, Inner]:
+    for _ in range(_DRAWS):
+        inner = network.inner(int.from_bytes(os.urandom(2), "big"))
+        with contextlib.suppress(AddressesTakenError):
+            return engine.make_network(name, inner.range, labels), inner
+    raise NetworkError(
+        "the engine has no addresses left for a session's network",
+        hint="outrig clean; then docker network ls",
+    )
 
-    def __init__(self, call: Callable[[], None]) -> None:
+
+class Aside(Generic[T]):
+    """A call in a thread of its own, whose end is waited for. Only the engine is used there."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
+        self._found: list[T] = []
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            self._call()
+            self._found.append(self._call())
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             self._failure = error
 
@@ -160,11 +170,28 @@ class Aside:
         """Block until it has ended, however it did."""
         self._thread.join()
 
-    def wait(self) -> None:
-        """Block until it has ended. Raises what the call raised."""
+    def wait(self) -> T:
+        """What the call gave, once it has ended. Raises what it raised."""
         self.over()
         if self._failure:
             raise self._failure
+        return self._found[0]
+
+
+class MadeNetwork(Aside[tuple[str, "Inner"]]):
+    """A network that is being made."""
+
+    def __init__(self, call: Callable[[], tuple[str, Inner]], making: Making, attempt: str) -> None:
+        super().__init__(call)
+        self._making = making
+        self._attempt = attempt
+        making.undo.callback(self.over)
+
+    def there(self) -> tuple[str, Inner]:
+        """Its id, and who is where in it; the record knows it then."""
+        made, inner = self.wait()
+        self._making.made_network(made, self._attempt)
+        return made, inner
 
 
 # ------------------------------------------------------------------ its end
@@ -188,25 +215,50 @@ def beside(session: Session) -> Iterator[tuple[str, str, str]]:
             yield ref, role, attempt
 
 
-def release(engine: Engine, held: Held) -> None:
-    """Remove what was made for a session that we look after and whose container is gone.
+class Leaving:
+    """What was made for a session that we look after and that has ended, on its way out.
 
-    One that cannot be removed stays noted, for whoever comes next.
+    Begun before the agent's container is removed, and over after it.
     """
-    for container, role, attempt in list(beside(held.session)):
-        with contextlib.suppress(OutrigError):
-            ref = Ref(engine="docker", endpoint=engine.endpoint, id=container)
-            if role == GATEWAY:
-                _end_gateway(engine, held, ref)
-            engine.remove(ref)
-            _forget(held, attempt)
-    for known, attempt in list(noted(held.session)):
-        with contextlib.suppress(OutrigError):
-            if known:
-                engine.remove_network(known)
-            else:
-                remove_all(engine, held.session)
-            _forget(held, attempt)
+
+    def __init__(self, engine: Engine, held: Held) -> None:
+        self._engine = engine
+        self._held = held
+        self._going = [
+            (role, attempt, Aside(functools.partial(_end, engine, container, role)))
+            for container, role, attempt in beside(held.session)
+        ]
+
+    def over(self) -> None:
+        """What cannot be removed stays noted, for whoever comes next."""
+        for role, attempt, going in self._going:
+            with contextlib.suppress(OutrigError):
+                early = going.wait()
+                if early is not None and role == GATEWAY:
+                    self._tell(early)
+                _forget(self._held, attempt)
+        for _, attempt in list(noted(self._held.session)):
+            with contextlib.suppress(OutrigError):
+                remove_all(self._engine, self._held.session)
+                _forget(self._held, attempt)
+
+    def _tell(self, code: int) -> None:
+        """A gateway that ended before its session: from then on nothing went out."""
+        said = self._held.session.fields.get("network")
+        failed = f"the gateway ended with {code} before the session did"
+        network_ = {**(said if isinstance(said, dict) else {}), "failed": failed}
+        self._held.update(lambda session: with_fields(session, network=network_))
+
+
+def _end(engine: Engine, container: str, role: str) -> int | None:
+    """Remove it; with which code it had ended before, if it had. A gateway has last words."""
+    ref = Ref(engine="docker", endpoint=engine.endpoint, id=container)
+    ended = engine.exit(ref)
+    if ended is None and role == GATEWAY:
+        engine.signal(ref, "TERM")
+        engine.ended(ref, _LAST_WORDS_SECONDS)
+    engine.remove(ref)
+    return ended.code if ended else None
 
 
 def remove_all(engine: Engine, session: Session) -> None:
@@ -214,19 +266,6 @@ def remove_all(engine: Engine, session: Session) -> None:
     for one in engine.networks(session.text("root_id")):
         if one.session == session.id:
             engine.remove_network(one.id)
-
-
-def _end_gateway(engine: Engine, held: Held, ref: Ref) -> None:
-    """It writes its last lines; one that ended before its session is told of in the record."""
-    ended = engine.exit(ref)
-    if ended is None:
-        engine.signal(ref, "TERM")
-        engine.ended(ref, _LAST_WORDS_SECONDS)
-        return
-    said = held.session.fields.get("network")
-    failed = f"the gateway ended with {ended.code} before the session did"
-    network_ = {**(said if isinstance(said, dict) else {}), "failed": failed}
-    held.update(lambda session: with_fields(session, network=network_))
 
 
 def _forget(held: Held, attempt: str) -> None:

@@ -76,7 +76,7 @@ def prove(making: Making) -> None:
 
 
 def _try(making: Making) -> None:
-    network_id, inner = making.network()
+    network_id, inner = making.network().there()
     image, of_host = making.engine.host_image(())
     attempt = making.note_container(ROLE)
     link = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
