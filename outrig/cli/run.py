@@ -114,6 +114,15 @@ def run(  # noqa: PLR0917 - one parameter per option
     timeout: Annotated[
         str | None, Option("--timeout", "End it after this wall-clock time: 90m.")
     ] = None,
+    disk: Annotated[
+        str | None, Option("--disk", "End it when workspace and HOME grow by more: 10g.")
+    ] = None,
+    model_requests: Annotated[
+        str | None, Option("--model-requests", "Requests to models through the broker.")
+    ] = None,
+    model_tokens: Annotated[
+        str | None, Option("--model-tokens", "Tokens of models through the broker.")
+    ] = None,
     idle_timeout: Annotated[
         str | None,
         Option("--idle-timeout", "End it when it says and does nothing so long: 15m."),
@@ -252,6 +261,9 @@ def run(  # noqa: PLR0917 - one parameter per option
                         "limits.pids": pids,
                         "limits.wall": timeout,
                         "limits.idle": idle_timeout,
+                        "limits.disk": disk,
+                        "limits.model-requests": model_requests,
+                        "limits.model-tokens": model_tokens,
                         "network.mode": network,
                         "security.read-only": "true" if read_only else None,
                         "security.capabilities": tuple(cap_add) if cap_add else None,

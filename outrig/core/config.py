@@ -314,6 +314,30 @@ class LimitsConfig:
         0, doc="size of a core file; 0: none is written", kind="size", trust="narrower", zero=True
     )
     shm: int = key(256 * 1024**2, doc="shared memory, /dev/shm", kind="size", trust="narrower")
+    disk: int | None = key(
+        doc="by how much workspace and HOME may grow, looked at now and then",
+        kind="size",
+        trust="narrower",
+        example='"10g"',
+        default_words="none",
+        flag="--disk",
+    )
+    model_requests: int | None = key(
+        doc="requests to models through the broker",
+        kind="integer",
+        trust="narrower",
+        example="200",
+        default_words="none",
+        flag="--model-requests",
+    )
+    model_tokens: int | None = key(
+        doc="tokens of models through the broker, both ways, as their provider counts them",
+        kind="integer",
+        trust="narrower",
+        example="2000000",
+        default_words="none",
+        flag="--model-tokens",
+    )
 
 
 @frozen

@@ -117,6 +117,9 @@ def _limits(plan: RunPlan) -> dict[str, Any]:
         "wall": plan.wall,
         "idle": plan.idle,
         "log-bytes": plan.log_bytes,
+        "disk": plan.disk,
+        "model-requests": plan.model_requests,
+        "model-tokens": plan.model_tokens,
     }
 
 

@@ -6,6 +6,8 @@
 | signal | any                              | stopped / interrupted      | 128 + signal   |
 | wall   | any                              | timeout / wall-timeout     | 124            |
 | idle   | any                              | timeout / idle-timeout     | 124            |
+| budget | any                              | stopped / budget           | 124            |
+| disk   | any                              | stopped / disk-limit       | 124            |
 | none   | exit 0                           | completed / exit           | 0              |
 | none   | OOMKilled, or a process that the |                            |                |
 |        | kernel killed for memory; 137    | failed / oom               | 137            |
@@ -36,13 +38,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-IntentKind = Literal["stop", "kill", "signal", "wall", "idle"]
+IntentKind = Literal["stop", "kill", "signal", "wall", "idle", "budget", "disk"]
 
 EXIT_TIMEOUT = 124
 EXIT_OWN_FAILURE = 125
 EXIT_NOT_FOUND = 127
 KILLED = 137
-TIME_LIMITS = {"wall": "its time was over", "idle": "it neither said nor did anything"}
+LIMITS = {
+    "wall": "its time was over",
+    "idle": "it neither said nor did anything",
+    "budget": "its models are used up",
+    "disk": "it wrote too much",
+}
 ENGINE_DEATH_CODES = (KILLED, 143, 255)
 
 
@@ -55,6 +62,8 @@ class Intent:
     at: str = ""
     by: str = ""  # "runner", or the command that a user typed elsewhere
     until: str = ""  # tentative: it counts for an end before this time (RFC 3339)
+    limit: str = ""  # as in the record's `limits`, where that is not the kind
+    evidence: str = ""  # of a limit that was hit, in words
 
 
 @frozen
@@ -125,9 +134,10 @@ def interrupted_early(intent: Intent) -> Ending:
 
 
 def _hits(intent: Intent | None, finding: Finding) -> Iterator[Hit]:
-    if intent and intent.kind in TIME_LIMITS:
-        words = f"{TIME_LIMITS[intent.kind]}; ended by {intent.by or 'outrig'}"
-        yield Hit(limit=intent.kind, evidence=words, at=parse_time(intent.at))
+    if intent and intent.kind in LIMITS:
+        why = intent.evidence or LIMITS[intent.kind]
+        words = f"{why}; ended by {intent.by or 'outrig'}"
+        yield Hit(limit=intent.limit or intent.kind, evidence=words, at=parse_time(intent.at))
     if finding.oom:
         words = f"the engine reports OOMKilled; exit code {finding.code}"
         yield Hit(limit="memory", evidence=words)
@@ -140,6 +150,10 @@ def _intended(intent: Intent, code: int) -> tuple[str, str, int]:
     match intent.kind:
         case "wall" | "idle":
             return "timeout", f"{intent.kind}-timeout", EXIT_TIMEOUT
+        case "budget":
+            return "stopped", "budget", EXIT_TIMEOUT
+        case "disk":
+            return "stopped", "disk-limit", EXIT_TIMEOUT
         case "signal":
             return "stopped", "interrupted", 128 + (intent.signal or 0)
         case "stop" | "kill":

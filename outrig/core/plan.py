@@ -132,6 +132,9 @@ class RunPlan:
     wall: float | None  # seconds
     idle: float | None  # seconds
     log_bytes: int
+    disk: int | None  # bytes
+    model_requests: int | None
+    model_tokens: int | None
     security: Security
     grace: float  # seconds
     detach_keys: str
@@ -217,6 +220,9 @@ def draft(
         wall=config.limits.wall,
         idle=config.limits.idle,
         log_bytes=config.limits.log_bytes,
+        disk=config.limits.disk,
+        model_requests=config.limits.model_requests,
+        model_tokens=config.limits.model_tokens,
         security=security.decide(config),
         grace=config.run.grace,
         detach_keys=config.run.detach_keys,

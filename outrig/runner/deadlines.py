@@ -6,6 +6,7 @@
 | TERM to outrig                        | TERM, grace, KILL   | another signal: KILL at once      |
 | HUP that cannot detach                | TERM, grace, KILL   | another signal: KILL at once      |
 | limits.wall, limits.idle              | TERM, grace, KILL   |                                   |
+| limits.disk, a budget for models      | TERM, grace, KILL   |                                   |
 
 The clocks of both limits stand still while a session is paused. An INT that was only forwarded is
 a tentative intent: it counts if the agent ends within the grace period. All is on disk before the
@@ -24,6 +25,8 @@ from outrig.core.frozen import replace
 from outrig.core.moment import time_text
 from outrig.errors import StoreError
 from outrig.runner.crowding import Crowding
+from outrig.runner.growth import Growth
+from outrig.runner.models import Models
 from outrig.runner.pause import is_paused, paused_seconds
 from outrig.store import intents
 
@@ -72,6 +75,7 @@ class Deadlines:
         self.unwritten: Intent | None = None  # who ends it, where the disk cannot say so
         self._idle = None if run.idle is None else Idle(run, run.idle)
         self._crowding = Crowding(run, time.monotonic())
+        self._bounds = (Growth(run), Models(run))
 
     @property
     def ending(self) -> bool:
@@ -81,7 +85,8 @@ class Deadlines:
     def next(self) -> float:
         """When keep() has something to do (time.monotonic)."""
         looking = self._idle.due if self._idle and not self.ending else None
-        due = (self._wall, self._kill, looking, self._crowding.due)
+        bounds = () if self.ending else tuple(one.due for one in self._bounds)
+        due = (self._wall, self._kill, looking, self._crowding.due, *bounds)
         return min(moment for moment in due if moment is not None)
 
     def keep(self, heard: float) -> None:
@@ -90,6 +95,10 @@ class Deadlines:
         self._crowding.keep(heard, now)
         if self._idle and not self.ending and self._idle.over(heard, now):
             self.end(Intent(kind="idle"))
+        for bound in () if self.ending else self._bounds:
+            if intent := bound.keep(now):
+                self.end(intent)
+                break
         if self._wall is not None and now >= self._wall:
             self._wall = self._extended(now)
             if self._wall is None and not self.ending:

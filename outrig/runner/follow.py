@@ -18,7 +18,7 @@ from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
-from outrig.runner import network, secrets, tamper, volumes
+from outrig.runner import models, network, secrets, tamper, volumes
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -122,6 +122,7 @@ def finish(
     logs are not whole; `unwritten` is an intent that the disk refused.
     """
     intent, finding = intents.read(run.held.directory) or unwritten, _finding(run, exit_)
+    intent = intent or models.exceeded(run.held.directory, run.held.session)
     ending = _judged(run, intent, finding)
     now = datetime.now(UTC)
     said = tamper.end(run.held.directory, run.held.session)  # killed here: whoever comes next

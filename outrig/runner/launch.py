@@ -446,9 +446,18 @@ class _Start:
                 platform=facts.platform,
                 engine_version=facts.version,
                 deadline=_deadline(self.order.plan.wall),
+                disk_at_start=self._disk(session),
                 stdin_open=self.order.plan.stdin == "pipe" or None,  # until all of it was fed
             )
         )
+
+    def _disk(self, session: Session) -> int | None:
+        """What is there before it starts, if somebody shall see how much it grows."""
+        if self.order.plan.disk is None:
+            return None
+        from outrig.runner import growth  # noqa: PLC0415 - few sessions have that limit
+
+        return growth.measured(self.held.directory, session)
 
     def _noted(self, session: Session, ref: Ref | None) -> Session:
         container = ref.id if ref else None

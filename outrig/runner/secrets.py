@@ -95,7 +95,11 @@ def of_broker(order: Order, known: Values) -> Mapping[str, object] | None:
     ]
     if not routes:
         return None
-    return {"routes": routes, "limits": {}, "ca": secrets.certificates(order.host_env)}
+    limits = {
+        "model-requests": order.plan.model_requests,
+        "model-tokens": order.plan.model_tokens,
+    }
+    return {"routes": routes, "limits": limits, "ca": secrets.certificates(order.host_env)}
 
 
 def instead(order: Order, broker: str | None) -> Mapping[str, str]:

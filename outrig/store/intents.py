@@ -50,6 +50,8 @@ def read(directory: Path) -> Intent | None:
         at=str(fields.get("at") or ""),
         by=str(fields.get("by") or ""),
         until=str(fields.get("until") or ""),
+        limit=str(fields.get("limit") or ""),
+        evidence=str(fields.get("evidence") or ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ import pytest
 
 from tests.cli.conftest import until
 from tests.conftest import leftovers
+from tests.model_server import serving
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
     from tests.cli.conftest import Run
+    from tests.conftest import Home, Outrig
 
 pytestmark = pytest.mark.docker
 
@@ -52,3 +55,49 @@ def test_a_paused_session_can_be_ended_by_a_signal(run: Run):
     run.outrig("pause", run.session.name).ok()
     running.terminate()
     assert run.ending(running.wait(timeout=30)) == (143, "stopped", "interrupted")
+
+
+def test_a_workspace_that_grows_too_much_ends_the_session(run: Run):
+    run.work.joinpath("before").write_bytes(b"x" * 30_000_000)
+    script = "dd if=/dev/zero of=big bs=1M count=20; sleep 60"
+    assert run.ending(run("--disk", "10m", "sh", "-c", script)) == (124, "stopped", "disk-limit")
+    (hit,) = run.record()["limits_hit"]
+    assert hit["limit"] == "disk"
+    assert "limits.disk is 10m" in hit["evidence"]
+
+
+CALL = """
+for n in 1 2 3; do
+    curl -s -H 'content-type: application/json' "$MODEL_BASE_URL/v1/messages" \\
+        -d '{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
+done
+sleep ${1:-0}
+"""
+
+
+@pytest.mark.parametrize("patient", ["60", "0"])
+def test_models_that_are_used_up_end_the_session(
+    outrig: Outrig, home: Home, engine_client: DockerClient, run: Run, patient: str
+):
+    """Also where it ends before anybody has seen it."""
+    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    here = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
+    with serving(host=here) as model:
+        file = home.config / "outrig/config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'[secrets.model]\nfrom = "env:KEY"\nupstream = "{model.url}"\n')
+        done = outrig(
+            *("run", "--network", "filter", "--model-requests", "2"),
+            *("--", "sh", "-c", CALL, "sh", patient),
+            env={**run.env, "KEY": "k" * 30},
+        )
+        assert done.out.count("The file is written and it ran.") == 2
+        assert "limits.model-requests = 2 is used up (2)" in done.out
+        assert len(model.requests) == 2
+    assert run.ending(done) == (124, "stopped", "budget")
+    (hit,) = run.record()["limits_hit"]
+    assert (hit["limit"], hit["evidence"].partition(";")[0]) == (
+        "model_requests",
+        "2 requests of models, and limits.model-requests is 2",
+    )
+    assert "more with --model-requests" in done.err
