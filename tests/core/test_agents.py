@@ -107,3 +107,27 @@ def test_any_prompt_arrives_unchanged_and_once(name, prompt, extra):
 def test_a_prompt_that_looks_like_an_option_is_none(name):
     argv = agent_argv(BUILTIN_AGENTS[name], "--help", ["--model", "x"])
     assert argv[-2:] == ("--", "--help") or "--help" not in argv
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN_AGENTS))
+def test_again_it_is_the_same_program_with_the_same_freedom(name):
+    agent = BUILTIN_AGENTS[name]
+    for first, later in (
+        (agent.command, agent.resume),
+        (agent.interactive, agent.resume_interactive),
+    ):
+        assert bool(later) == (name != "mini")  # which keeps no conversation
+        assert set(first) <= {*later, *(first if name == "mini" else ())}
+        assert (PROMPT in later[-1]) == (later is agent.resume) if later else True
+
+
+def test_again_prompt_and_words_go_where_they_went():
+    agent = AgentConfig(
+        command=("bot", "--", PROMPT),
+        interactive=("bot",),
+        resume=("bot", "--continue", "--", PROMPT),
+    )
+    assert agent_argv(agent, "-x", ("-m", "m"), again=True) == (
+        *("bot", "--continue", "-m", "m", "--", "-x"),
+    )
+    assert agent_argv(agent, None, ("-m", "m"), again=True) == ("bot", "-m", "m")

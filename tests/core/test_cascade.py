@@ -480,3 +480,10 @@ def test_a_wrong_flag_is_a_usage_error():
     with pytest.raises(UsageError) as caught:
         resolve([flag_layer({"limits.memory": "much"}, "/")], home=HOME)
     assert caught.value.message.startswith("--memory: limits.memory: expected a size")
+
+
+def test_an_agent_with_a_command_of_its_own_does_not_go_on_with_the_built_in_one():
+    found = resolved(system='[agents.claude]\ncommand = ["mine", "{prompt}"]')
+    claude = found.config.agents["claude"]
+    assert claude.resume == ()
+    assert claude.resume_interactive == BUILTIN_AGENTS["claude"].resume_interactive

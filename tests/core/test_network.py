@@ -14,6 +14,7 @@ from outrig.core.network import (
     chosen,
     inner,
     mode,
+    of_record,
     plan,
     policy,
     rule_of_url,
@@ -131,3 +132,21 @@ def test_what_a_gateway_is_told():
         "hosts": {"db": "100.64.0.4"},
         "temporary": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "mode", "allow"),
+    [
+        ({"mode": "filter", "allow": ["a.example"]}, "filter", ("a.example",)),
+        ("none", "none", ()),  # an older record
+    ],
+)
+def test_a_record_says_what_a_session_could_reach(said, mode, allow):
+    had = of_record(said)
+    assert had is not None
+    assert (had.mode, had.allow) == (mode, allow)
+
+
+@pytest.mark.parametrize("said", [None, {}, "wide", {"mode": ["none"]}, 5])
+def test_a_record_that_says_nothing_known(said):
+    assert of_record(said) is None
