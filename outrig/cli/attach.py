@@ -55,5 +55,7 @@ def attach(  # noqa: PLR0917 - one parameter per option, as typer wants them
     if not session_now.ended:
         report.notice(one_line(f"detached; back to it: outrig attach {session_now.id}"))
         return 0
+    report.limits(session_now)
     report.tamper(session_now)
+    report.over(session_now)
     return EXIT_OWN_FAILURE if session_now.exit_code is None else session_now.exit_code

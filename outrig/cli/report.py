@@ -103,6 +103,19 @@ def tamper(session: Session) -> None:
         notice(said)
 
 
+def over(session: Session) -> None:
+    """Tell who is at a terminal how it ended."""
+    if not os.isatty(2):
+        return
+    from datetime import UTC, datetime
+
+    from outrig.core.listing import span
+
+    took = span(session, datetime.now(UTC))
+    code = "" if session.status == "completed" else f" ({session.reason}, exit {session.exit_code})"
+    notice(f"{session.id} {session.status}{code} after {took}; next: outrig logs {session.id}")
+
+
 def bell() -> None:
     """Where nobody is at a terminal, there is none to ring."""
     if os.isatty(2):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,8 +104,8 @@ def run(asked: Asked, result: Result) -> int:
         report.say_line(one_line(_why_not_started(session)))
     if asked.as_json:
         output.as_json(session.fields)
-    elif os.isatty(2):
-        report.notice(_last_words(session))
+    else:
+        report.over(session)
     if asked.request.notify:
         report.bell()
     return EXIT_OWN_FAILURE if session.exit_code is None else session.exit_code
@@ -224,11 +222,3 @@ def print_plan(asked: Asked) -> int:
     else:
         output.document(toml.text(table))
     return 0
-
-
-def _last_words(session: Session) -> str:
-    from outrig.core.listing import span
-
-    took = span(session, datetime.now(UTC))
-    code = "" if session.status == "completed" else f" ({session.reason}, exit {session.exit_code})"
-    return f"{session.id} {session.status}{code} after {took}; next: outrig logs {session.id}"

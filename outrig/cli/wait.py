@@ -32,7 +32,9 @@ def wait(
     codes = []
     for found in founds:
         session = wait_for(found, opening.engine, report.notice)
+        report.limits(session)
         report.tamper(session)
+        report.over(session)
         codes.append(_code(session))
         if len(founds) > 1:
             output.text(f"{found.session.id} {codes[-1]}\n")

@@ -9,14 +9,16 @@ import termios
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from outrig.core.cast import OUTPUT, size
+from outrig.core.cast import OUTPUT, parse_event, parse_header, size
 from outrig.record.cast import Recording
 from outrig.record.screen import Screen
 from tests.cli.conftest import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from outrig.core.cast import Event
 
 FLAGS = ("alternate_on", "cursor_flag", "mouse_any_flag", "keypad_flag", "keypad_cursor_flag")
 STATE = " ".join(f"#{{{flag}}}" for flag in FLAGS)
@@ -98,10 +100,20 @@ def without_end(rows: list[str]) -> list[str]:
 def recorded(session: Path) -> list[str]:
     """What stood on the screen in the end, as we see it."""
     with Recording(session) as recording:
-        seen = Screen(recording.rows, recording.columns)
-        for event in recording.events():
-            if event.code == OUTPUT:
-                seen.show(event.data)
-            elif resized := size(event):
-                seen.resize(*resized)
+        return _last(Screen(recording.rows, recording.columns), recording.events())
+
+
+def exported(cast: Path) -> list[str]:
+    """The same of an asciicast."""
+    with cast.open(encoding="utf-8") as lines:
+        header = parse_header(next(lines))
+        return _last(Screen(header.height, header.width), map(parse_event, lines))
+
+
+def _last(seen: Screen, events: Iterable[Event]) -> list[str]:
+    for event in events:
+        if event.code == OUTPUT:
+            seen.show(event.data)
+        elif resized := size(event):
+            seen.resize(*resized)
     return without_end([seen.line(y).text(seen.columns) for y in range(seen.lines)])

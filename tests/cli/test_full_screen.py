@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import pytest
 
 from outrig.core.naming import LABEL_SESSION
 from tests.cli.conftest import until
-from tests.cli.panes import recorded
+from tests.cli.panes import exported, recorded
 from tests.model_server import Script, serving
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 OFFLINE = ("--network", "none")
 DETACH = ("C-p", "C-q")
 OVER = "next: outrig logs"
+GAP_SECONDS = 1.5  # a picture that stands for so long is seen in a replay, too
 
 
 def needs(program: str) -> pytest.MarkDecorator:
@@ -128,6 +130,44 @@ def test_a_monitor(run: Run, live: Pane, begin):
     assert live.state() == before
     assert run.record()["status"] == "completed"
     assert "htop" in run.outrig("logs").ok().out
+
+
+EDITOR = ("vim", "-n", "-u", "NONE", "-N", "notes")
+MONITOR = ("htop", "--no-color", "--delay=100")
+
+
+@pytest.mark.parametrize(
+    "played",
+    [
+        pytest.param((EDITOR, "1 note", ("50G", "dd"), "51 note", "dd"), marks=needs("vim")),
+        pytest.param((MONITOR, "F10Quit", ("F2",), "Setup", "Down"), marks=needs("htop")),
+    ],
+    ids=["an editor", "a monitor"],
+)
+def test_what_is_exported_and_replayed_is_what_was_seen(run: Run, pane, live: Pane, begin, played):
+    """Killed in the middle, so that its last picture is what stood on the terminal."""
+    program, first, keys, second, later = played
+    (run.work / "notes").write_text("".join(f"{number} note\n" for number in range(1, 100)))
+    begin(*OFFLINE, *program)
+    live.until(first)
+    live.type(*keys)
+    live.until(second)
+    until_caught_up(run, live)
+    between = live.rows()
+    time.sleep(GAP_SECONDS)
+    live.type(later)
+    live.until_rows(lambda rows: rows != between, "another picture")
+    until_caught_up(run, live)
+    last = live.rows()
+    run.outrig("kill", "@last").ok()
+    live.until_row("$")
+    cast = run.work / "x.cast"
+    run.outrig("export", "@last", "--cast", str(cast)).ok()
+    assert exported(cast) == last
+    other = pane()
+    other.start(*run.outrig.argv, "replay", run.session.name)
+    other.until_rows(lambda rows: rows == between, "the picture before the last, replayed")
+    other.until("[0]")
 
 
 def boxes(run: Run, begin: Callable[..., None], *options: str) -> None:

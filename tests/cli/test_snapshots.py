@@ -39,6 +39,15 @@ def test_a_runner_that_was_killed_leaves_an_end(run: Run):
     assert "+2" in run.outrig("diff").ok().out
 
 
+def test_checkpoints_go_on_when_it_is_let_go_of(run: Run):
+    repositories.made(run.work, file="1\n")
+    script = "echo 2 > file; echo ready; sleep 60"
+    run("-d", "--checkpoint", "1s", "--", "sh", "-c", script).ok()
+    until(lambda: len(run.record()["workspace"].get("checkpoints", ())) > 1, "two checkpoints")
+    assert "+2" in run.outrig("diff", "--checkpoint", "2").ok().out
+    run.outrig("kill", "@last").ok()
+
+
 def test_checkpoints_of_a_session_that_runs(run: Run):
     repositories.made(run.work, file="1\n")
     process = run.start(

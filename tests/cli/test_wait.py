@@ -11,6 +11,7 @@ import pytest
 from outrig.core.ending import Ending
 from outrig.store.sessions import SessionStore
 from tests import records
+from tests.cli import terminals
 from tests.conftest import leftovers
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def test_one_that_has_ended_gives_its_code_at_once(outrig, store, code):
     records.finish(records.begin(store), failed(code))
     done = outrig("wait", "@last")
     assert (done.code, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def test_on_a_terminal_how_it_ended_is_told(outrig, store):
+    session = records.finish(records.begin(store), failed(3))
+    shown = terminals.screen(outrig, "wait", "@last")
+    assert f"{session.id} failed (exit, exit 3) after 1m30s; next: outrig logs" in shown
 
 
 def test_one_that_was_lost(outrig, store):
