@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,9 +108,21 @@ def test_in_bind_mode_what_the_user_did_in_between_stays_theirs(
         "late",
         "second",
     ]
+    outrig(run, "accept", "@last", "--dry-run")
+    assert user.status() == [" M change", " D gone", " M mine", "?? late", "?? new", "?? second"]
     outrig(run, "accept", "@last")
     assert user.git("log", "--format=%s").splitlines() == ["again", "agent", "base"]
     assert user.status() == [" D gone", " M mine", "?? late", "?? new"]
+
+
+def test_undo_of_the_second_takes_both_back_and_leaves_the_users_own(
+    run: Run, user: Tree, debian: str
+) -> None:
+    first = work(run, debian)
+    user.write(mine="2", new="user's")
+    again(run, first["id"], "--", "sh", "-c", SECOND).ok()
+    outrig(run, "undo", "-y", "@last")
+    assert user.status() == [" M mine", "?? new"]
 
 
 def test_the_same_command_runs_again_as_it_was_asked_for(run: Run, user: Tree) -> None:
@@ -173,3 +187,40 @@ def test_usage_and_what_is_not_there(run: Run) -> None:
     assert again(run).code == 125
     nothing = again(run, "nosuch")
     assert (nothing.code, "no session matching" in nothing.err) == (125, True)
+
+
+KILLED = """
+import os, sys
+from outrig.cli.main import main
+from outrig.runner import resume
+left, move, adopt = int(os.environ["MOVES"]), resume._move, resume.adopt
+def moving(*way):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), 9)
+    left -= 1
+    move(*way)
+def adopting(*what):
+    adopt(*what)
+    os.kill(os.getpid(), 9)
+resume._move, resume.adopt = moving, adopting
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "moves", [1, *(pytest.param(moves, marks=pytest.mark.slow) for moves in (0, 2))]
+)
+@pytest.mark.usefixtures("user")
+def test_killed_while_it_takes_over_nothing_is_lost(run: Run, moves: int) -> None:
+    run("--workspace", "overlay", "--", "sh", "-c", "echo 1 >made; echo 1 >~/kept").ok()
+    killed = replace(run.outrig, argv=(sys.executable, "-P", "-c", KILLED))
+    done = killed("resume", "@last", env={**run.env, **WHO, "MOVES": str(moves)})
+    assert done.code == -9
+    assert shown(run, "@last")["status"] in ("failed", "lost")
+    out = again(run, "@last", "--", "sh", "-c", "cat made ~/kept").ok().out
+    assert out == "1\n1\n"
+    assert outrig(run, "diff", "--name-only") == "made"
+    ids = [path.name for path in run.sessions()]
+    outrig(run, "discard", "-y", *ids)
+    assert not run.sessions()
