@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.agents, pytest.mark.timeout(150)]
 KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
 PROMPT = "- write hello.py and run it"  # like an option, and it is none
 SCRIPT = Script()
+_WHO = ("NAME", "EMAIL")
 OWNER = 1234 if os.geteuid() == 0 else os.geteuid()
 
 
@@ -77,14 +78,19 @@ def model(engine_client: docker.DockerClient) -> Iterator[ModelServer]:
 
 
 @pytest.fixture
-def workspace(outrig: Outrig) -> Path:
-    """A git repository that is not root's, whoever runs the tests."""
+def repository(outrig: Outrig) -> Path:
     git = ("git", "-c", "user.name=A", "-c", "user.email=a@example.org")
     for words in (("init", "--quiet"), ("commit", "--quiet", "--allow-empty", "-m", "Begin")):
         subprocess.run([*git, *words], cwd=outrig.cwd, check=True)
-    for path in (outrig.cwd, *outrig.cwd.rglob("*")):
-        os.chown(path, OWNER, -1)
     return outrig.cwd
+
+
+@pytest.fixture
+def workspace(repository: Path) -> Path:
+    """A git repository that is not root's, whoever runs the tests."""
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, OWNER, -1)
+    return repository
 
 
 @pytest.fixture
@@ -93,13 +99,13 @@ def installed(agent: str) -> None:
         pytest.fail(f"{agent} is not in /usr: run .ci/agents as root, or pytest -m 'not agents'")
 
 
-def run(outrig: Outrig, agent: str, model: ModelServer) -> Finished:
+def run(outrig: Outrig, agent: str, model: ModelServer, *options: str) -> Finished:
     setup = SETUPS[agent]
     variables = {name: value.format(url=model.url) for name, value in setup.variables.items()}
     words = [word.format(url=model.url) for word in setup.words]
     # The scripted model is this machine, which a session reaches by the bridge alone.
-    arguments = ("run", "--network", "bridge", "--agent", agent, "-p", PROMPT, "--", *words)
-    return outrig(*arguments, env=variables, timeout=120)
+    arguments = ("--network", "bridge", *options, "--agent", agent, "-p", PROMPT, "--", *words)
+    return outrig("run", *arguments, env=variables, timeout=120)
 
 
 def only_session(root: Path) -> Path:
@@ -202,6 +208,32 @@ def test_resumed_it_goes_on_with_the_conversation(
     both = [body for body in asked if PROMPT in body and "- now say goodbye" in body]
     assert both, asked
     assert any(SCRIPT.closing in body for body in both)  # what it answered then
+
+
+@pytest.mark.parametrize("agent", ["claude"])
+@pytest.mark.usefixtures("installed")
+def test_what_it_did_is_looked_at_and_taken_over(
+    agent: str, outrig: Outrig, model: ModelServer, repository: Path
+) -> None:
+    made = {SCRIPT.file, "ran.txt"}
+    run(outrig, agent, model, "--workspace", "worktree").ok()
+    assert not made & {path.name for path in repository.iterdir()}
+
+    assert set(outrig("diff", "--name-only").ok().out.splitlines()) == made
+    assert f"+{SCRIPT.text.splitlines()[0]}" in outrig("diff").ok().out.splitlines()
+
+    who = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in _WHO}
+    commit = outrig("accept", "@last", env=who).ok().out.strip()
+    assert (repository / SCRIPT.file).read_text() == SCRIPT.text
+    assert (repository / "ran.txt").read_text() == "made by the agent\n"
+    told = subprocess.run(
+        ["git", "log", "-1", "--format=%H %s"],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.strip() == f"{commit} {PROMPT}"
 
 
 @pytest.mark.parametrize("agent", SETUPS)
