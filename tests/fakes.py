@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from outrig.core.engine import Exit, Facts, Image, Locality, Mount, Network, Ref, Seen, Volume
+from outrig.core.engine import (
+    Exit,
+    Facts,
+    Image,
+    Locality,
+    Measured,
+    Mount,
+    Network,
+    Ref,
+    Seen,
+    Volume,
+)
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
@@ -280,6 +291,9 @@ class FakeEngine:
 
     def cpu_seconds(self, ref: Ref) -> float:
         return 0.0
+
+    def measured(self, ref: Ref, *, ask: bool) -> Measured:
+        return Measured(memory=30 << 20, cpu_seconds=1.5)
 
     def crowded(self, ref: Ref, *, ask: bool) -> str | None:
         crowd = self.script.crowd

@@ -12,6 +12,7 @@ from outrig.core.moment import parse_time
 from outrig.core.table import table
 from outrig.core.tamper import noted, words
 from outrig.core.terminal import one_line, safe
+from outrig.core.usage import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,6 +69,8 @@ def _facts(found: Found) -> Iterator[tuple[str, str]]:
             continue
         if name in TIMES and parse_time(value):
             yield _label(name), moment(parse_time(value), None)
+        elif name == "usage":
+            yield from (("usage" if at == 0 else "", line) for at, line in enumerate(told(session)))
         elif name == "workspace":
             yield from _workspace(session)
         else:

@@ -171,6 +171,16 @@ class Command:
 
 
 @frozen
+class Measured:
+    """What a container used, as far as it is known: bytes at most, bytes through its network."""
+
+    memory: int | None = None
+    cpu_seconds: float | None = None
+    received: int | None = None
+    sent: int | None = None
+
+
+@frozen
 class Exit:
     """How a container ended, read after it did."""
 

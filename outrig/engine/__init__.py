@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Facts,
         Image,
         Locality,
+        Measured,
         Mount,
         Network,
         Ref,
@@ -183,6 +184,13 @@ class Engine(Protocol):
 
         `ask` False: only what can be seen without asking the engine. One that has ended shows
         nothing any more.
+        """
+        ...
+
+    def measured(self, ref: Ref, *, ask: bool) -> Measured:
+        """What it used until now, or until it was last looked at.
+
+        `ask` False: only what can be seen without asking the engine.
         """
         ...
 

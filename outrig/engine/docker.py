@@ -30,6 +30,7 @@ from outrig.engine import (
     volumes,
 )
 from outrig.engine.failure import CONFLICT, gone, refusal
+from outrig.engine.meter import Meter
 from outrig.engine.output import AttachedOutput
 from outrig.engine.slots import slot
 from outrig.engine.watch import Watch, look
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         Facts,
         Image,
         Locality,
+        Measured,
         Mount,
         Network,
         Seen,
@@ -85,6 +87,7 @@ class DockerEngine:
         self._prepared: dict[str, Prepared] = {}
         self._of_host: str | None = None  # the image that this machine's own /usr is put into
         self._refusals: dict[str, usage.Refusals] = {}
+        self._meters: dict[str, Meter] = {}
         self._kills: dict[str, usage.Kills] = {}
 
     @classmethod
@@ -102,7 +105,7 @@ class DockerEngine:
         return cls(wire, cache=cache, slot_directory=slots, home=home, root=root)
 
     def close(self) -> None:
-        for container_id in {*self._prepared, *self._refusals, *self._kills}:
+        for container_id in {*self._prepared, *self._refusals, *self._kills, *self._meters}:
             self._forget(container_id)
         self._wire.close()
 
@@ -284,6 +287,15 @@ class DockerEngine:
             kills = self._kills[ref.id] = usage.Kills(ref.id)
         return kills
 
+    def measured(self, ref: Ref, *, ask: bool) -> Measured:
+        meter = self._meters.get(ref.id)
+        if meter is None:
+            meter = self._meters[ref.id] = Meter(ref.id) if self._wire.endpoint.path else Meter("")
+        meter.look()
+        if ask:
+            meter.hear(usage.stats(self._wire, ref.id))
+        return meter.last
+
     def crowded(self, ref: Ref, *, ask: bool) -> str | None:
         self._killed(ref)
         if self._wire.endpoint.path:  # else a cgroup of that name could be another machine's
@@ -351,6 +363,8 @@ class DockerEngine:
             kills.close()
         if refusals := self._refusals.pop(container_id, None):
             refusals.close()
+        if meter := self._meters.pop(container_id, None):
+            meter.close()
 
     def seen(self, root: str) -> Sequence[Seen]:
         filters = json.dumps({"label": [f"{LABEL_ROOT}={root}"]})

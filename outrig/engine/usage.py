@@ -59,13 +59,13 @@ def stats(wire: Wire, container: str) -> Mapping[str, Any]:
 
 
 def cpu_seconds(measured: Mapping[str, Any]) -> float:
-    used = _table(_table(measured, "cpu_stats"), "cpu_usage").get("total_usage") or 0
+    used = table(table(measured, "cpu_stats"), "cpu_usage").get("total_usage") or 0
     return float(used) / 10**9
 
 
 def crowd(measured: Mapping[str, Any]) -> str | None:
     """That as many processes were there as may be."""
-    counted = _table(measured, "pids_stats")
+    counted = table(measured, "pids_stats")
     current, limit = counted.get("current") or 0, counted.get("limit") or 0
     return f"{current} of {limit} processes were there" if 0 < limit <= current else None
 
@@ -74,7 +74,7 @@ class Refusals:
     """The kernel's own count, kept open while the container runs."""
 
     def __init__(self, container: str, top: str = TOP) -> None:
-        self._fd = _first([f"{top}/{place.format(container)}/pids.events" for place in PLACES])
+        self._fd = first([f"{top}/{place.format(container)}/pids.events" for place in PLACES])
 
     @property
     def seen(self) -> bool:
@@ -108,7 +108,7 @@ class Kills:
 
     def __init__(self, container: str, top: str = TOP) -> None:
         self._seen = False
-        self._fd = _first([f"{top}/{place.format(container)}" for place in KILLS])
+        self._fd = first([f"{top}/{place.format(container)}" for place in KILLS])
         self._told: int | None = None
         self._times = 0
         if self._fd is not None:
@@ -167,13 +167,13 @@ class Kills:
         self._fd = self._told = None
 
 
-def _first(paths: Sequence[str]) -> int | None:
+def first(paths: Sequence[str]) -> int | None:
     for path in paths:
         with contextlib.suppress(OSError):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     return None
 
 
-def _table(measured: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def table(measured: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = measured.get(key)
     return found if isinstance(found, dict) else {}

@@ -26,6 +26,7 @@ from outrig.core.moment import time_text
 from outrig.errors import StoreError
 from outrig.runner.crowding import Crowding
 from outrig.runner.growth import Growth
+from outrig.runner.metering import Metering
 from outrig.runner.models import Models
 from outrig.runner.pause import is_paused, paused_seconds
 from outrig.store import intents
@@ -75,6 +76,7 @@ class Deadlines:
         self.unwritten: Intent | None = None  # who ends it, where the disk cannot say so
         self._idle = None if run.idle is None else Idle(run, run.idle)
         self._crowding = Crowding(run, time.monotonic())
+        self._metering = Metering(run, time.monotonic())
         self._bounds = (Growth(run), Models(run))
 
     @property
@@ -86,13 +88,15 @@ class Deadlines:
         """When keep() has something to do (time.monotonic)."""
         looking = self._idle.due if self._idle and not self.ending else None
         bounds = () if self.ending else tuple(one.due for one in self._bounds)
-        due = (self._wall, self._kill, looking, self._crowding.due, *bounds)
+        looks = (looking, self._crowding.due, self._metering.due)
+        due = (self._wall, self._kill, *looks, *bounds)
         return min(moment for moment in due if moment is not None)
 
     def keep(self, heard: float) -> None:
         """Do what is due. `heard` is when the session last said something."""
         now = time.monotonic()
         self._crowding.keep(heard, now)
+        self._metering.keep(heard, now)
         if self._idle and not self.ending and self._idle.over(heard, now):
             self.end(Intent(kind="idle"))
         for bound in () if self.ending else self._bounds:

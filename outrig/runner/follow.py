@@ -18,7 +18,7 @@ from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
-from outrig.runner import models, network, secrets, tamper, volumes
+from outrig.runner import metering, models, network, secrets, tamper, volumes
 from outrig.runner.console import Detached, Signalled
 from outrig.runner.control import Control
 from outrig.runner.deadlines import Deadlines
@@ -125,10 +125,12 @@ def finish(
     intent = intent or models.exceeded(run.held.directory, run.held.session)
     ending = _judged(run, intent, finding)
     now = datetime.now(UTC)
+    used = metering.final(run) if exit_ else {}
     said = tamper.end(run.held.directory, run.held.session)  # killed here: whoever comes next
     run.held.update(
         lambda session: with_workspace(
-            _with_missing(ended(session, ending, at=now), missing), **said
+            _with_missing(with_fields(ended(session, ending, at=now), usage=used or None), missing),
+            **said,
         )
     )
     secrets.release(run.held.session)

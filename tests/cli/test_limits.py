@@ -101,3 +101,30 @@ def test_models_that_are_used_up_end_the_session(
         "2 requests of models, and limits.model-requests is 2",
     )
     assert "more with --model-requests" in done.err
+
+
+def test_what_a_session_used_is_in_its_record(run: Run):
+    script = "head -c 30000000 /dev/urandom | tail -c 20000000 >/dev/null; echo done; sleep 1.5"
+    run("-m", "1g", "sh", "-c", script).ok()
+    used = run.record()["usage"]
+    assert 1 << 20 < used["memory"] < 1 << 30
+    assert 0 < used["cpu_seconds"] < 60
+    assert "received" not in used
+    assert "at most of 1g" in run.outrig("show").ok().out
+
+
+@pytest.mark.parametrize("mode", ["bridge", "open", "filter"])
+def test_bytes_of_each_network_are_counted(run: Run, engine_client: DockerClient, mode: str):
+    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    here = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
+    with serving(host=here) as model:
+        done = run.outrig(
+            *("run", "--network", mode),
+            *(() if mode == "bridge" else ("--allow", f"{here}:{model.port}")),
+            *("--", "sh", "-c", f"curl -s {model.url}/{'x' * 2000}; sleep 2"),
+            env=run.env,
+        ).ok()
+    assert "not_found_error" in done.out
+    used = run.record()["usage"]
+    assert used["sent"] > 2000
+    assert used["received"] > 100
