@@ -10,6 +10,7 @@ import typer
 from outrig.cli import opening, output, report
 from outrig.cli.opening import AsJson, GlobalConfig, SessionDir, SessionQuery, SessionRoot
 from outrig.core.terminal import one_line
+from outrig.errors import UsageError
 
 if TYPE_CHECKING:
     from outrig.core.connections import Reached
@@ -81,7 +82,10 @@ def allow(
     from outrig.runner.allow import allow as allowing
 
     found = opening.session(session, None, session_root, global_config)
-    seconds = None if lasting is None else duration(lasting)
+    try:
+        seconds = None if lasting is None else duration(lasting)
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from error
     allowing(found, rule, seconds=seconds, by=_author())
     how_long = f" for {lasting}" if lasting else ""
     report.notice(one_line(f"{found.session.id} may reach {rule}{how_long}"))

@@ -261,3 +261,24 @@ def test_an_egress_that_does_not_exist(session: Session):
         assert done.code == 125
         assert "no-such-network" in done.err
         assert session.record()["resources"] == []
+
+
+@pytest.mark.parametrize("mode", ["filter", "open"])
+def test_what_a_killed_outrig_leaves_goes_with_the_next_command(
+    session: Session, engine_client: docker.DockerClient, mode: str
+):
+    env = {"XDG_CACHE_HOME": str(session.cache)}
+    process = session.outrig.start("run", "--network", mode, "--", "sleep", "100", env=env)
+    mark = session.home.sessions / ".open"
+    until(lambda: mark.exists() and any(mark.iterdir()), "a session")
+    until(lambda: session.record()["status"] == "running", "its start")
+    process.kill()
+    process.communicate()
+    name = session.record()["container_name"]
+    assert len(engine_client.containers.list(filters={"name": name})) == 2
+    engine_client.containers.get(name).kill()
+    session("ls").ok()
+    assert session.record()["status"] == "failed"
+    assert session.record()["resources"] == []
+    assert not engine_client.containers.list(all=True, filters={"name": name})
+    assert not engine_client.networks.list(names=[name])

@@ -227,3 +227,81 @@ def test_a_policy_that_cannot_be_read_allows_nothing(setup: Setup):
 
     setup.run(visit, upstream)
     assert upstream.visits == 0
+
+
+def test_plain_http_in_a_tunnel_is_looked_at_like_any_other(setup: Setup):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    upstream = Upstream(reply=answer)
+
+    async def visit(_gate, reader, writer, port):
+        writer.write(f"CONNECT good.example:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"GET /a HTTP/1.1\r\nHost: good.example:{port}\r\n\r\n".encode())
+        assert await reader.read() == answer
+
+    setup.run(visit, upstream)
+    assert upstream.heard.startswith(b"GET /a HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("enter", ["proxy", "stand_in"])
+def test_http_that_drips_is_waited_for_and_names_its_host(setup: Setup, enter: str):
+    upstream = Upstream()
+
+    async def visit(_gate, reader, writer, port):
+        if enter == "proxy":
+            writer.write(f"CONNECT good.example:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            await reader.readuntil(b"\r\n\r\n")
+        for piece in (b"GE", b"T /stolen", b" HTTP/1.1\r\nHost: evil.example\r\n\r\n"):
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        with contextlib.suppress(ConnectionError):
+            assert (await reader.read()).startswith(b"HTTP/1.1 403")
+
+    setup.run(visit, upstream, enter=enter)
+    assert upstream.heard == b""
+
+
+def test_an_address_needs_a_rule_of_addresses(setup: Setup):
+    upstream = Upstream()
+
+    async def visit(_gate, reader, writer, port):
+        writer.write(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b"not allowed (special loopback)" in await reader.read()
+
+    setup.allow(["good.example"])
+    setup.run(visit, upstream)
+    assert upstream.visits == 0
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"CONNECT good.example@evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT 2130706433:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT 0x7f.1:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT good.example\x00:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT good.example HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT good.example:99999 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://u:p@good.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n",
+        b"GET http://good.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"GET http://good.example/ HTTP/1.1\r\nHost: good.example\r\nHost: evil.example\r\n\r\n",
+        (
+            b"POST http://good.example/ HTTP/1.1\r\nHost: good.example\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
+        b"GET / HTTP/1.1\r\nHost: good.example\r\n\r\n",
+        b"GET https://good.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+def test_requests_that_two_readers_would_read_differently(setup: Setup, request_line: bytes):
+    upstream = Upstream()
+
+    async def visit(_gate, reader, writer, _port):
+        writer.write(request_line)
+        with contextlib.suppress(ConnectionError):
+            assert (await reader.read())[:10] in (b"HTTP/1.1 4", b"")
+
+    setup.run(visit, upstream)
+    assert upstream.visits == 0
+    assert [line["verdict"] for line in setup.lines()] == ["refused"]
