@@ -72,7 +72,7 @@ class Keeper:
         deadline = time.monotonic() + PATIENCE
         while not (attended := store.attended(session.id)) and time.monotonic() < deadline:
             if process.poll() is not None:
-                return store.attended(session.id)
+                return process.returncode == unattended.EXIT_FAILURE or store.attended(session.id)
             time.sleep(PAUSE_SECONDS)
         return attended
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from outrig.core.moment import parse_time
 from outrig.core.session import with_fields
 from outrig.engine import connect
-from outrig.errors import OutrigError, SessionBusyError
+from outrig.errors import EngineUnreachableError, OutrigError, SessionBusyError
 from outrig.record.log import Recorder
 from outrig.record.recovery import mend_timing, recover
 from outrig.runner import hooks, reach, reconcile, secrets
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from outrig.store.lock import Attendance
 
 EXIT_FAILURE = 1
+EXIT_SILENT = 2  # the engine is
 PAUSE_SECONDS = 0.5  # between two looks at a session that is paused
 
 
@@ -60,7 +61,8 @@ def main(letter: int) -> None:
         _look_after(left)
     except OutrigError as error:
         os.write(left["complaint"], error.message.encode())
-        sys.exit(EXIT_FAILURE)
+        silent = isinstance(error, EngineUnreachableError)
+        sys.exit(EXIT_SILENT if silent else EXIT_FAILURE)
 
 
 def _look_after(left: Mapping[str, Any]) -> None:

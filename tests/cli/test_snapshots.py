@@ -46,6 +46,7 @@ def test_checkpoints_go_on_when_it_is_let_go_of(run: Run):
     until(lambda: len(run.record()["workspace"].get("checkpoints", ())) > 1, "two checkpoints")
     assert "+2" in run.outrig("diff", "--checkpoint", "2").ok().out
     run.outrig("kill", "@last").ok()
+    until(lambda: not run.record()["resources"], "its container to be removed")
 
 
 def test_checkpoints_of_a_session_that_runs(run: Run):

@@ -73,7 +73,7 @@ def test_one_that_fails_is_replaced_more_and_more_slowly(monkeypatch, clock, fou
     looking, tries = Keeper(found, notices.append), []
     while clock.now < 200:
         before = Failing.started
-        looking.look_after()
+        assert looking.look_after()  # soon
         if Failing.started > before:
             tries.append(clock.now - 100)
         clock.sleep(0.05)
@@ -90,3 +90,10 @@ def test_one_that_was_killed_is_replaced_at_once(monkeypatch, clock, found):
     for _ in range(3):
         looking.look_after()
     assert (Failing.started, clock.now) == (3, 100)
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_where_nobody_can_or_need_the_engine_is_asked(monkeypatch, clock, found, code):
+    """It has ended meanwhile, or the engine is silent."""
+    monkeypatch.setattr(Failing, "code", code)
+    assert not Keeper(found, pytest.fail).look_after()
