@@ -65,6 +65,11 @@ class Session:
         read: dict[str, Any] = json.loads((self.directory() / "session.json").read_bytes())
         return read
 
+    def runs(self) -> bool:
+        """Whether there is a record yet, and it says so."""
+        records = self.home.sessions.glob("[!.]*/session.json")
+        return any(json.loads(path.read_bytes())["status"] == "running" for path in records)
+
     def wait(self) -> None:
         """For its end, and for what is then taken away."""
         record = self.record()
@@ -269,11 +274,11 @@ def test_what_a_killed_outrig_leaves_goes_with_the_next_command(
 ):
     env = {"XDG_CACHE_HOME": str(session.cache)}
     process = session.outrig.start("run", "--network", mode, "--", "sleep", "100", env=env)
-    mark = session.home.sessions / ".open"
-    until(lambda: mark.exists() and any(mark.iterdir()), "a session")
-    until(lambda: session.record()["status"] == "running", "its start")
-    process.kill()
-    process.communicate()
+    try:
+        until(session.runs, "its start")
+    finally:
+        process.kill()
+        process.communicate()
     name = session.record()["container_name"]
     assert len(engine_client.containers.list(filters={"name": name})) == 2
     engine_client.containers.get(name).kill()
