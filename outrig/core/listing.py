@@ -80,7 +80,7 @@ def row(
         session.id,
         moment(session.started_at, zone),
         span(session, now),
-        status(session, attended=attended, known=known),
+        _status_and_outcome(session, attended=attended, known=known),
         session.image or NOTHING,
         NOTHING if session.exit_code is None else str(session.exit_code),
         f"{last} -> {target}" if target else last,
@@ -99,6 +99,13 @@ def status(session: Session, *, attended: bool, known: bool = True) -> str:
     alone = [] if attended else ["unattended" if known else "unknown"]
     words = ", ".join([*paused, *alone])
     return f"{session.status} ({words})" if words else session.status
+
+
+def _status_and_outcome(session: Session, *, attended: bool, known: bool) -> str:
+    """`completed (accepted)`: what became of its work, once that is decided."""
+    words = status(session, attended=attended, known=known)
+    outcome = state(session)
+    return words if outcome == "open" else f"{words} ({outcome})"
 
 
 def title(session: Session) -> str:

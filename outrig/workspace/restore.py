@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from outrig.workspace.folders import Spot
     from outrig.workspace.git import Git
 
+_ASKED = 200  # paths in one question: each may have 4096 bytes, and all arguments 2 MiB
 _LINK, _PROGRAM = "120000", "100755"
 
 
@@ -43,12 +44,10 @@ class Restoration:
 
 def planned(git: Git, *, current: str, wanted: str, now: str) -> Restoration:
     """What it takes to go from `current` to `wanted` in a tree that is `now`."""
-    since = {
-        one.path: (one.new_mode, one.new_id)
-        for one in Changes(git=git, old=current, new=now).listed(renames=False)
-    }
+    every = Changes(git=git, old=current, new=wanted).listed(renames=False)
+    since = _since(git, current, now, [step.path for step in every])
     steps, conflicts, done = [], [], 0
-    for step in Changes(git=git, old=current, new=wanted).listed(renames=False):
+    for step in every:
         found = since.get(step.path)
         if found is None:
             steps.append(step)
@@ -57,6 +56,21 @@ def planned(git: Git, *, current: str, wanted: str, now: str) -> Restoration:
         else:
             conflicts.append(step.path)
     return Restoration(steps=tuple(steps), conflicts=tuple(conflicts), done=done)
+
+
+def _since(
+    git: Git, current: str, now: str, paths: Sequence[bytes]
+) -> dict[bytes, tuple[str, str]]:
+    """What is there now, of these paths where it is not as in `current`.
+
+    Only trees on the way to them are read: of `current` the user's repository may have lost others.
+    """
+    found: dict[bytes, tuple[str, str]] = {}
+    for start in range(0, len(paths), _ASKED):
+        some = tuple(paths[start : start + _ASKED])
+        for one in Changes(git=git, old=current, new=now, paths=some).listed(renames=False):
+            found[one.path] = (one.new_mode, one.new_id)
+    return found
 
 
 def carry_out(git: Git, tree: Path, steps: Sequence[Change]) -> None:

@@ -16,6 +16,9 @@ Trees are compared with each other, start with end: a commit has gitlinks, and l
 A session that goes on with another one's tree begins with a copy of that one's repository: its
 START is what the first of them began with, and `resumed` is the tree as it was found.
 
+Objects are borrowed from the user's repository, whose `gc` may take them away after a rebase: what
+the difference between START and END needs is copied when END is taken (borrowed.py).
+
 `refs/snapshots/<name>` point at the trees themselves. `index` is the index file of the start, with
 its stat data, so that a later snapshot reads only what has changed since.
 """
@@ -29,7 +32,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.frozen import frozen, replace
 from outrig.errors import WorkspaceError, reason
-from outrig.workspace import fifos, index, rules
+from outrig.workspace import borrowed, fifos, index, rules
 from outrig.workspace.blobs import Blobs, Skipped
 from outrig.workspace.differences import Differences
 from outrig.workspace.folders import Folders
@@ -168,6 +171,8 @@ class Snapshots:
                     taken = self._take(git, tree, differences)
             if name:
                 self.name(name, taken.tree)
+            if name == END:
+                borrowed.keep(self.git, self.directory, str(self.tree(START)), taken.tree)
         return taken
 
     def tree(self, name: str) -> str | None:

@@ -239,6 +239,30 @@ def test_undo_and_redo(outrig, store, work):
     assert listing(work) == after
 
 
+def test_it_answers_after_a_rebase_and_a_gc(outrig, store, work):
+    (work / "sub/beside").write_text("mine\n")
+    git("add", "sub/beside", cwd=work)
+    git("commit", "-q", "-m", "second", cwd=work)
+    before = listing(work)
+    snapped.session(store, work, changed)
+    told = [outrig(*words).ok().stdout for words in (["diff"], ["diff", "--json"], ["patch"])]
+
+    (work / "sub/beside").write_text("mine, later\n")
+    git("add", "-A", cwd=work)
+    git("commit", "-q", "--amend", "-m", "all of it anew", cwd=work)
+    git("reset", "-q", "--soft", "HEAD~1", cwd=work)
+    git("commit", "-q", "--amend", "-m", "all in one", cwd=work)
+    git("reflog", "expire", "--expire=now", "--all", cwd=work)
+    git("gc", "-q", "--prune=now", cwd=work)
+
+    assert [
+        outrig(*words).ok().stdout for words in (["diff"], ["diff", "--json"], ["patch"])
+    ] == told
+    outrig("undo", "-y").ok()
+    later = {b"noise.log": ("file", b"ignored"), b"sub/beside": ("file", b"mine, later\n")}
+    assert listing(work) == before | later
+
+
 def test_undo_touches_nothing_where_the_user_went_on(outrig, store, work):
     snapped.session(store, work, changed)
     (work / "a").write_text("3\n")

@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from outrig.core.listing import Wanted, number, row, select, span, status, title
+from outrig.core.listing import HEADER, Wanted, number, row, select, span, status, title
 from outrig.core.moment import time_text
 from outrig.core.session import Session
 from tests import records
@@ -57,6 +57,22 @@ def test_no_span_without_both_ends():
 )
 def test_status(fields, attended, text):
     assert status(session(**fields), attended=attended) == text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        (None, "completed"),
+        ({"state": "open"}, "completed"),
+        ({"state": "accepted"}, "completed (accepted)"),
+        ({"state": "archived"}, "completed (archived)"),
+        ({"state": "evaluating"}, "completed (evaluating)"),
+    ],
+)
+def test_what_became_of_it(outcome, text):
+    told = session(status="completed", ended_at="2026-05-01T12:00:00Z", outcome=outcome)
+    cells = row(told, now=records.NOON, zone=None, attended=True, target=None)
+    assert cells[HEADER.index("STATUS")] == text
 
 
 @pytest.mark.parametrize(
