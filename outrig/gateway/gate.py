@@ -40,8 +40,11 @@ if TYPE_CHECKING:
 SILENCE = 0.25  # seconds after which a client is taken to wait for the server's first words
 HELLO_SECONDS = 5.0
 _PIECE = 64 * 1024
-_HTTP_LINE = re.compile(rb"[A-Za-z]{3,20} [^\r\n]{0,8192} HTTP/", re.ASCII)
-_PERHAPS_HTTP = re.compile(rb"[A-Za-z]{1,20}(?: [^\r\n]{0,8192})?", re.ASCII)
+# A request as the most lenient server takes it: empty lines before it, any white space within.
+_BEGINNING = rb"\s*[A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]{0,255}[ \t\r\v\f]"
+_HTTP_LINE = re.compile(_BEGINNING + rb"[^\n\0]*?HTTP/")
+_PERHAPS_HTTP = re.compile(rb"\s*(?:[A-Za-z][!-~]{0,255})?|" + _BEGINNING + rb"[^\n\0]*")
+_LONGEST_LINE = 8192
 _CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _SOCKS5, _SOCKS4 = 5, 4
 
@@ -312,6 +315,8 @@ class Opening:
             if self._to.port == HTTPS:
                 raise RefusedError("plain HTTP where TLS is due")
             raise PlainHttpError(self._data)
+        if self._to.port == HTTP:  # whatever else a server there might read as a request
+            raise PlainHttpError(self._data)
         if self._to.port != HTTPS and self._data[:1] != bytes([hello.HANDSHAKE]):
             return
         try:
@@ -326,6 +331,8 @@ class Opening:
     async def _whole_line(self) -> None:
         """Of what begins as HTTP does, so much that it can be told."""
         while _PERHAPS_HTTP.fullmatch(self._data):
+            if len(self._data) > _LONGEST_LINE:
+                raise RefusedError("a first line that is too long")
             more = await self._more(_PIECE)
             if not more:
                 return

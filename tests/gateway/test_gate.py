@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from outrig.gateway import dial
+from outrig.gateway import dial, gate
 from outrig.gateway.gate import Gate
 from outrig.gateway.journal import Journal
 from outrig.gateway.names import Names
@@ -88,15 +88,15 @@ class Setup:
             fd = os.open(self.journal_file, os.O_WRONLY | os.O_APPEND)
             loop = asyncio.get_running_loop()
             journal = Journal(fd, loop.call_later)
-            gate = Gate(Policy(str(self.policy_file)), Names(POOL), journal)
+            made = Gate(Policy(str(self.policy_file)), Names(POOL), journal)
             ours, theirs = socket.socketpair(socket.AF_UNIX)
             theirs.setblocking(False)  # noqa: FBT003
             if enter == "proxy":
-                inside = gate.proxy(theirs)
+                inside = made.proxy(theirs)
             else:
-                address = gate.names.address(name)
+                address = made.names.address(name)
                 assert address
-                inside = gate.stand_in(theirs, address, real if port is None else port)
+                inside = made.stand_in(theirs, address, real if port is None else port)
 
             async def serve() -> None:
                 await inside
@@ -104,7 +104,7 @@ class Setup:
 
             serving = asyncio.ensure_future(serve())
             reader, writer = await asyncio.open_unix_connection(sock=ours)
-            await asyncio.wait_for(visit(gate, reader, writer, real), 10)
+            await asyncio.wait_for(visit(made, reader, writer, real), 10)
             writer.close()
             await asyncio.wait_for(serving, 10)
             server.close()
@@ -200,6 +200,57 @@ def test_a_host_that_is_not_the_connections(setup: Setup):
 
     setup.run(visit, upstream, enter="stand_in")
     assert upstream.visits == 0
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"\r\n" + REQUEST],
+        [b"\r\n", REQUEST],
+        [b" \t" + REQUEST],
+        [REQUEST.replace(b" ", b"\t")],
+        [REQUEST.replace(b" /", b"\r/", 1)],
+        [REQUEST.replace(b"GET", b"M-SEARCH")],
+        [REQUEST.replace(b"/ HTTP", b"/" + b"x" * 9000 + b" HTTP")],
+        [b"GET /", b"x" * 9000, b" HTTP/1.1\r\nHost: evil.example\r\n\r\n"],
+        [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+    ],
+)
+@pytest.mark.parametrize("enter", ["proxy", "stand_in"])
+def test_a_request_in_a_tunnel_that_a_lenient_server_would_take(setup: Setup, words, enter):
+    upstream = Upstream()
+
+    async def visit(_gate, reader, writer, port):
+        if enter == "proxy":
+            writer.write(f"CONNECT good.example:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        for word in words:
+            writer.write(word)
+            await asyncio.sleep(0.05)
+        with contextlib.suppress(ConnectionError):
+            assert not (await reader.read()).startswith(b"HTTP/1.1 2")
+
+    setup.run(visit, upstream, enter=enter)
+    assert upstream.heard == b""
+
+
+def test_what_comes_to_the_port_of_http_is_http(setup: Setup, monkeypatch: pytest.MonkeyPatch):
+    """In a tunnel, too: whatever a server makes of it."""
+    upstream = Upstream()
+
+    async def visit(_gate, reader, writer, port):
+        monkeypatch.setattr(gate, "HTTP", port)
+        writer.write(f"CONNECT good.example:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"GET /\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert not (await reader.read()).startswith(b"HTTP/1.1 2")
+
+    setup.run(visit, upstream)
+    assert upstream.heard == b""
 
 
 def test_socks_by_name(setup: Setup):
