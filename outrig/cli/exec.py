@@ -119,6 +119,7 @@ def _execute(found: Found, wish: Wish, env: Sequence[str]) -> int:
     from outrig.core.exec import draft
     from outrig.core.exec import environment as added
     from outrig.runner.exec import execute, reach_for
+    from outrig.runner.secrets import redacting
 
     given, notices = environment.given(env, os.environ)
     for notice in notices:
@@ -130,4 +131,11 @@ def _execute(found: Found, wish: Wish, env: Sequence[str]) -> int:
         TerminalConsole(show_streams=True, unread="the command is ended") as console,
         console.feeding(drafted.stdin),
     ):
-        return execute(reached, drafted.command, values, console, show=report.notice)
+        return execute(
+            reached,
+            drafted.command,
+            values,
+            console,
+            show=report.notice,
+            redacting=redacting(reached.session),
+        )

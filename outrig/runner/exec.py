@@ -22,14 +22,16 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from outrig.errors import SessionNotRunningError
+from outrig.record.redact import PAUSE_SECONDS
 from outrig.runner import pause, reach
 from outrig.runner.console import Resized, Signalled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from outrig.core.engine import Command, Stream
     from outrig.engine import Execution
+    from outrig.record.redact import Redacting
     from outrig.runner.console import Console, Event, Outlet
     from outrig.runner.reach import Connect, Reached
     from outrig.store.finding import Found
@@ -55,13 +57,16 @@ def execute(
     console: Console,
     *,
     show: Callable[[str], None],
+    redacting: Redacting | None = None,
 ) -> int:
     """Run a command to its end; returns its exit code. `show` is told what is odd.
+
+    What it says goes through `redacting`.
 
     Raises CommandNotFoundError (127), CommandNotExecutableError (126) or EngineError.
     """
     with closing(reached.engine.exec(reached.ref, command, env)) as execution:
-        talk = _Talk(execution, console, tty=command.tty, stdin=command.stdin)
+        talk = _Talk(execution, console, redacting, tty=command.tty, stdin=command.stdin)
         talk.until_it_ends()
         if talk.unreachable:
             show("the command cannot be signalled from here, and goes on in the session")
@@ -69,9 +74,19 @@ def execute(
 
 
 class _Talk:
-    def __init__(self, execution: Execution, console: Console, *, tty: bool, stdin: bool) -> None:
+    def __init__(
+        self,
+        execution: Execution,
+        console: Console,
+        redacting: Redacting | None,
+        *,
+        tty: bool,
+        stdin: bool,
+    ) -> None:
         self._execution = execution
         self._console = console
+        self._redacting = redacting
+        self._heard = 0.0
         self._tty = tty
         self._stdin = stdin
         self._waiting: deque[tuple[Stream, memoryview]] = deque()
@@ -115,6 +130,9 @@ class _Talk:
         self._take_input(ready)
         if self._feed:
             self._feed_it()
+        due = self._due
+        if self._redacting and due is not None and time.monotonic() >= due:
+            self._say(self._redacting.pause())
         line = ready.get(self._execution.fileno(), 0)
         return self._hear() if line & ~select.POLLOUT else True
 
@@ -129,7 +147,8 @@ class _Talk:
         poll.register(self._execution.fileno(), listening | (select.POLLOUT if self._feed else 0))
         if self._stdin and console.input is not None and not self._feed:
             poll.register(console.input, select.POLLIN)
-        moments = [moment for moment in (self._kill, console.due) if moment is not None]
+        known = (self._kill, console.due, self._due)
+        moments = [moment for moment in known if moment is not None]
         patience = max(0.0, min(moments) - time.monotonic()) * 1000 + 1 if moments else None
         return dict(poll.poll(patience))
 
@@ -137,10 +156,23 @@ class _Talk:
     def _hear(self) -> bool:
         chunks = self._execution.read()
         if chunks is None:
+            self._say(self._redacting.end() if self._redacting else ())
             return False
-        self._waiting.extend((stream, memoryview(data)) for stream, data in chunks)
-        self._show()
+        if self._redacting:
+            self._heard, feed = time.monotonic(), self._redacting.feed
+            chunks = [(stream, feed(stream, data)) for stream, data in chunks]
+        self._say(chunks)
         return True
+
+    def _say(self, chunks: Iterable[tuple[Stream, bytes]]) -> None:
+        self._waiting.extend((stream, memoryview(data)) for stream, data in chunks if data)
+        self._show()
+
+    @property
+    def _due(self) -> float | None:
+        """When a pause is one, if something would be said in it."""
+        waits = self._redacting is not None and self._redacting.waits
+        return self._heard + PAUSE_SECONDS if waits else None
 
     def _outlet(self) -> Outlet | None:
         return self._console.outlet(self._waiting[0][0]) if self._waiting else None

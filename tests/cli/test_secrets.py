@@ -157,6 +157,14 @@ class TestInASession:
         assert log.read_bytes() == b"[REDACTED:forge]\n[REDACTED:forge]"
         assert not vaults(session_root)
 
+    def test_what_a_command_beside_it_says_is_redacted_too(self, outrig, session_root):
+        outrig("run", "-d", "sleep", "60", env=BOTH).ok()
+        done = outrig("exec", "@last", "sh", "-c", 'cat "$FORGE_FILE"; printf k3').ok()
+        assert done.stdout == b"[REDACTED:forge]k3"
+        outrig("kill", "@last").ok()
+        outrig("wait", "@last")
+        until(lambda: not record_of(session_root)["resources"], "nothing left on the engine")
+
     def test_a_supervisor_goes_on_with_them(self, outrig, session_root):
         say = 'cat "$FORGE_FILE"; sleep 1; cat "$FORGE_FILE"'
         outrig("run", "-d", "sh", "-c", say, env=BOTH).ok()

@@ -1,0 +1,184 @@
+"""Secrets are searched for wherever something of a session is kept, while it runs and after it.
+
+Each value in all the forms that core/redact.py knows: in what the engine says of containers,
+networks and images and in its event log, in its data directory, in the layer and in a commit of
+the container, in the session's directory and in the command lines of the whole machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from outrig.core.redact import forms
+from tests.cli.conftest import until
+from tests.model_server import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import DockerClient
+
+    from tests.cli.conftest import Run
+    from tests.conftest import Home, Outrig
+
+pytestmark = pytest.mark.docker
+
+VALUES = {
+    "model": "sk-absent-ModelModelModel-0123456789",
+    "forge": "ghp_absent/Forge+Forge=Forge0123456789",
+    "token": "tok-absent \"Token\" Token 'Token' 0123456789",
+}
+CONFIG = """\
+[secrets.model]
+from = "file:{keys}/model"
+upstream = "{url}"
+
+[secrets.forge]
+from = "file:{keys}/forge"
+
+[secrets.token]
+from = "file:{keys}/token"
+as = "env"
+"""
+USE = """
+cat "$FORGE_FILE"
+echo "$TOKEN"
+curl -s "$MODEL_BASE_URL/echo"
+env
+sleep 2 &
+touch using
+until [ -e go ]; do sleep 0.1; done
+"""
+
+
+def found_in(data: bytes) -> list[str]:
+    return [name for name, value in VALUES.items() if any(one in data for one in forms(value))]
+
+
+def files_with_any(tops: list[Path]) -> list[str]:
+    """By grep, which is quick; exit code 1 is that there are none."""
+    patterns = b"\n".join(one for value in VALUES.values() for one in forms(value))
+    done = subprocess.run(
+        ["grep", "-rlaF", "--devices=skip", "-f", "-", *map(str, tops)],
+        input=patterns,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1, 2), done.stderr  # 2: a file went meanwhile
+    return done.stdout.decode().splitlines()
+
+
+def command_lines() -> bytes:
+    lines = b""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines += path.read_bytes()
+        except OSError:
+            continue
+    return lines
+
+
+@pytest.fixture
+def running(
+    outrig: Outrig, run: Run, home: Home, engine_client: DockerClient, tmp_path: Path
+) -> Iterator[str]:
+    """A session that has all of them, each in its way, and has used them; its id."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    for name, value in VALUES.items():
+        (keys / name).write_text(value)
+    engine_client.networks.get("bridge").reload()
+    with serving(host=gateway(engine_client)) as model:
+        file = home.config / "outrig/config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(CONFIG.format(keys=keys, url=model.url))
+        run.outrig("run", "-d", "--network", "filter", "--", "sh", "-c", USE, env=run.env).ok()
+        until((outrig.cwd / "using").exists, "the session to have used them")
+        assert any(
+            one.headers.get("authorization", "").endswith(VALUES["model"]) for one in model.requests
+        )
+        yield run.session.name
+        (outrig.cwd / "go").touch()
+        run.outrig("wait", run.session.name).ok()
+    until(lambda: not run.record()["resources"], "nothing left on the engine")
+
+
+def gateway(client: DockerClient) -> str:
+    import ipaddress  # noqa: PLC0415 - as in the other tests of this kind
+
+    config = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    return config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
+
+
+def test_a_secret_is_nowhere_while_its_session_runs(
+    running: str, run: Run, engine_client: DockerClient, tmp_path: Path
+):
+    begun = run.record()["started_at"]
+    mine: dict[str, Any] = {"label": f"org.outrig.session={running}"}
+    containers = engine_client.containers.list(all=True, filters=mine)
+    networks = engine_client.networks.list(filters=mine)
+    assert len(containers) == 2
+    assert networks
+    api: Any = engine_client.api
+    shown = [api.inspect_container(one.id) for one in containers]
+    shown += [api.inspect_network(one.id) for one in networks]
+    shown += [api.history(one.attrs["Image"]) for one in containers]
+    assert found_in(json.dumps(shown, ensure_ascii=False).encode()) == []
+
+    events: Any = engine_client.events(since=since(begun), until=int(time.time()) + 1)
+    assert found_in(b"".join(events)) == []
+    assert found_in(command_lines()) == []
+
+    agent = next(one for one in containers if one.name == f"outrig-{running}")
+    image = agent.commit()
+    try:
+        made = json.dumps([image.attrs, image.history()], ensure_ascii=False)
+        assert found_in(made.encode()) == []
+        layers = b"".join(image.save())
+        assert found_in(layers) == []
+    finally:
+        engine_client.images.remove(str(image.id), force=True)
+
+    assert files_with_any([run.session]) == []
+    assert len(files_with_any([tmp_path / "keys"])) == len(VALUES)  # what is there is found
+    if os.geteuid() == 0:
+        root = Path(engine_client.info()["DockerRootDir"])
+        assert root.is_dir()
+        kept = [path for path in root.iterdir() if path.name not in ("overlay2", "containers")]
+        layers_of = [Path(one["GraphDriver"]["Data"]["UpperDir"]) for one in shown[:2]]
+        own = [root / "containers" / str(one.id) for one in containers]
+        written = files_with_any([*kept, *layers_of, *own])
+        # What the session itself printed is in the engine's own log of it, until it has ended.
+        assert [path for path in written if "local-logs" not in path] == []
+
+
+def test_and_after_it(running: str, run: Run, outrig: Outrig, engine_client: DockerClient):
+    (outrig.cwd / "go").touch()
+    run.outrig("wait", running).ok()
+    until(lambda: not run.record()["resources"], "nothing left on the engine")
+    said = run.log("stdout.log")
+    assert found_in(said) == []
+    assert b"[REDACTED:forge]" in said
+    assert b"[REDACTED:token]" in said
+    assert b"sk-outrig-placeholder-for-model" in said
+    assert files_with_any([run.session, Path(f"/dev/shm/outrig-{os.geteuid()}")]) == []
+    for words in (("show", running), ("show", "--json", running), ("logs", running)):
+        assert found_in(run.outrig(*words).stdout) == []
+    if os.geteuid() == 0:
+        containers = Path(engine_client.info()["DockerRootDir"]) / "containers"
+        assert files_with_any([containers]) == []
+
+
+def since(text: str) -> int:
+    from outrig.core.moment import parse_time  # noqa: PLC0415 - one use
+
+    at = parse_time(text)
+    assert at
+    return int(at.timestamp()) - 1
