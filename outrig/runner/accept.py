@@ -35,7 +35,7 @@ from outrig.workspace.landing import Landing
 from outrig.workspace.merge import ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from outrig.core.session import Session
     from outrig.runner.work import Work
@@ -117,11 +117,12 @@ class _Acceptance:
             with_files=not there,
         )
         self._check(order)
+        packs = packed(self.work, self.home, commit, old) if commit != old else ()
         done = self._summary(order, here=here, there=there)
         if self.wish.dry_run:
             return done
         if commit != old:
-            self._land(order)
+            self._land(order, packs)
         if done.open:
             return replace(done, session=self._note(None))
         session = works.moved(
@@ -240,11 +241,11 @@ class _Acceptance:
             return 0
         return len(work.repository.changes(work.head or work.repository.empty_tree(), result))
 
-    def _land(self, order: Landing) -> None:
+    def _land(self, order: Landing, packs: Sequence[Path]) -> None:
         if not self.wish.paths:  # else an accept that died is none: the rest is still to come
             self._note({"commit": order.new, "ref": order.ref})
         try:
-            bring(self.work, self.home, order.new, order.old)
+            objects.deliver(packs, _common(self.home))
             landing.land(self.home, order)
         except OutrigError:
             self._note(None)
@@ -257,13 +258,21 @@ class _Acceptance:
         )
 
 
-def bring(work: Work, home: Checkout, commit: str, old: str | None) -> None:
-    """A commit and what it needs, into the user's objects, where nothing refers to it yet."""
+def packed(work: Work, home: Checkout, commit: str, old: str | None) -> tuple[Path, ...]:
+    """A commit and what it needs, for the user's objects. Raises RefusedError."""
     known = [one for one in (old, work.base) if one and home.repository.commit(one)]
     scratch = work.scratch / "leaving"
     scratch.mkdir(exist_ok=True)
-    common = replace(home.repository, git_dir=home.common_dir)
-    objects.transfer(work.repository, common, {commit}, scratch, known=known)
+    return objects.packed(work.repository, _common(home), {commit}, scratch, known=known)
+
+
+def bring(work: Work, home: Checkout, commit: str, old: str | None) -> None:
+    """The same, into the user's objects, where nothing refers to it yet."""
+    objects.deliver(packed(work, home, commit, old), _common(home))
+
+
+def _common(home: Checkout) -> Repository:
+    return replace(home.repository, git_dir=home.common_dir)
 
 
 def branch_ref(repository: Repository, name: str) -> str:

@@ -39,7 +39,14 @@ _NAME = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _LOOSE = re.compile(rb"[0-9a-f]{38}(?:[0-9a-f]{24})?", re.ASCII)
 _FAN = re.compile(rb"[0-9a-f]{2}", re.ASCII)
 _PACK = re.compile(rb"pack-[0-9a-f]{40}(?:[0-9a-f]{24})?\.pack", re.ASCII)
+_REFUSED = re.compile(r"error: object (?P<name>[0-9a-f]+): (?P<why>.*)")
 _HEAD = re.compile(rb"refs/heads/[^\x00-\x20\x7f~^:?*\[\\]+", re.ASCII)
+
+
+class RefusedError(WorkspaceError):
+    """An object of a form that git refuses, since it makes an older or careless git do harm."""
+
+    kind = "refused-object"
 
 
 @frozen
@@ -105,12 +112,25 @@ def transfer(
     known: Sequence[str] = (),
     local: bool = False,
 ) -> None:
-    """What the tips reach and `known` does not, into the other repository, checked on the way.
+    """What the tips reach and `known` does not, into the other repository, checked on the way."""
+    deliver(packed(source, target, tips, scratch, known=known, local=local), target)
 
-    `local` leaves out what the source itself only borrows. The pack shows when it is whole.
+
+def packed(
+    source: Repository,
+    target: Repository,
+    tips: set[str],
+    scratch: Path,
+    *,
+    known: Sequence[str] = (),
+    local: bool = False,
+) -> tuple[Path, ...]:
+    """The same as packs in `scratch`, which the target would take. Nothing of it is written.
+
+    `local` leaves out what the source itself only borrows. Raises RefusedError.
     """
     if not tips:
-        return
+        return ()
     wanted = "".join(f"{tip}\n" for tip in sorted(tips))
     without = "".join(f"^{commit}\n" for commit in known)
     own = ["--local"] if local else []
@@ -118,15 +138,49 @@ def transfer(
         *("pack-objects", "--revs", "--non-empty", "-q", *own, f"{scratch}/pack"),
         stdin=(wanted + without).encode(),
     )
-    objects = target.objects or target.git_dir / "objects"
-    checking = replace(source, objects=objects, alternates=())  # with no settings but ours
-    for name in made.decode().split():
-        pack = scratch / f"pack-{name}.pack"
+    packs = tuple(scratch / f"pack-{name}.pack" for name in made.decode().split())
+    # with no settings but ours
+    checking = replace(source, objects=_objects(target), alternates=())
+    for pack in packs:
         index = pack.with_suffix(".idx")
         index.unlink(missing_ok=True)
-        checking.run("index-pack", "--strict", "-o", str(index), str(pack))
-        for file in (pack, index):  # the index last: with it, the pack is seen
-            _put(file, objects / "pack")
+        try:
+            checking.run("index-pack", "--strict", "-o", str(index), str(pack))
+        except WorkspaceError as error:
+            raise _refusal(error, source, tips) from error
+    return packs
+
+
+def deliver(packs: Sequence[Path], target: Repository) -> None:
+    """Checked packs, into the target's objects. Each shows when it is whole."""
+    for pack in packs:
+        for file in (pack, pack.with_suffix(".idx")):  # the index last: with it, the pack is seen
+            _put(file, _objects(target) / "pack")
+
+
+def _objects(repository: Repository) -> Path:
+    return repository.objects or repository.git_dir / "objects"
+
+
+def _refusal(error: WorkspaceError, source: Repository, tips: set[str]) -> WorkspaceError:
+    """What git says of an object that it takes from nobody, and where that object is."""
+    told = _REFUSED.search(error.message)
+    if told is None:
+        return error
+    where = next(filter(None, (_path(source, tip, told["name"]) for tip in sorted(tips))), None)
+    return RefusedError(
+        f"git takes {where or told['name']} from nobody: {told['why']}",
+        hint="the rest of it: outrig accept SESSION --path PATH; all of it: outrig patch SESSION",
+    )
+
+
+def _path(source: Repository, tip: str, name: str) -> str | None:
+    """Where a tree has an object."""
+    for line in source.run("ls-tree", "-r", "-t", "-z", tip).split(b"\0"):
+        facts, _, path = line.partition(b"\t")
+        if facts.split()[2:3] == [name.encode()]:
+            return path.decode("utf-8", "backslashreplace")
+    return None
 
 
 def _put(file: Path, folder: Path) -> None:

@@ -17,7 +17,7 @@ from outrig.runner import work as works
 from outrig.runner.accept import Wish
 from outrig.runner.discard import Discarder, doomed_by_id
 from outrig.store.sessions import SessionStore
-from outrig.workspace import landing
+from outrig.workspace import landing, objects
 from outrig.workspace.landing import OverlapError
 from outrig.workspace.merge import ConflictError, DivergedError
 from tests.runner.works import SIGNATURE, Worked, bound, copied, own_tree
@@ -296,6 +296,26 @@ def test_a_dry_run_changes_nothing_and_says_what(store: SessionStore, user: Tree
     assert everything(user.path) == before
     assert {one.path for one in done.changes} == {b"change", b"gone", b"late", b"new"}
     assert "outcome" not in worked.found().session.fields
+
+
+MODULES = '[submodule "x"]\n\tpath = x\n\turl = u\n\tupdate = !touch /tmp/x\n'
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_what_git_takes_from_nobody_is_named_in_a_dry_run_too(
+    store: SessionStore, user: Tree, *, committed: bool
+) -> None:
+    worked = own_tree(store, user)
+    worked.tree.write(_gitmodules=MODULES, fine="1")
+    if committed:
+        worked.commit("agent")
+    worked.end()
+    ways = [refused(worked, user, objects.RefusedError, dry_run=dry) for dry in (True, False)]
+    why = "gitmodulesUpdate: disallowed submodule update setting: !touch /tmp/x"
+    assert {one.message for one in ways} == {f"git takes .gitmodules from nobody: {why}"}
+    if not committed:
+        accept(worked, paths=(b"fine",))
+        assert user.text("fine") == "1"
 
 
 # ---------------------------------------------------------------- conflicts resolved
