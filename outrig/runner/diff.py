@@ -40,6 +40,7 @@ def difference(
             f"session {session.id} has no start snapshot{f': {why}' if why else ''}",
             hint=f"outrig show {session.id}",
         )
+    snapshots.look()
     new, notice = _other(session, directory, checkpoint)
     changes = Changes(git=snapshots.git, old=start, new=new, paths=tuple(paths))
     return Difference(changes, notice or _skipped(session))

@@ -37,9 +37,11 @@ def release(session: Session) -> str | None:
     place = workspace.get("common_dir") if isinstance(workspace, dict) else None
     if not refs or not isinstance(place, str) or not os.path.lexists(f"{place}/HEAD"):
         return None
-    from outrig.workspace.repository import Repository  # noqa: PLC0415 - few sessions have any
+    from outrig.workspace import waiting  # noqa: PLC0415 - few sessions have any
+    from outrig.workspace.repository import Repository  # noqa: PLC0415
 
     try:
+        waiting.refuse(Path(place))
         repository = Repository(git_dir=Path(place), env=os.environ)
         for ref in refs:
             repository.run("update-ref", "--no-deref", "-d", ref)

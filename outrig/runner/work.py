@@ -21,7 +21,7 @@ from outrig.errors import OutrigError, SessionBusyError, StoreError, WorkspaceEr
 from outrig.runner import reach
 from outrig.store import lock
 from outrig.workspace import checkout as checkouts
-from outrig.workspace import committer, landing, merge, objects
+from outrig.workspace import committer, landing, merge, objects, waiting
 from outrig.workspace.merge import Signature
 from outrig.workspace.repository import Repository
 from outrig.workspace.snapshots import DIRECTORY, END, START, Snapshots
@@ -135,7 +135,7 @@ _ROLES, _KEYS = ("AUTHOR", "COMMITTER"), ("NAME", "EMAIL")
 def home_of(session: Session, env: Mapping[str, str]) -> landing.Checkout | None:
     """The user's checkout that the session began in; None where there was no repository.
 
-    Raises WorkspaceError when it is not there any more, or is another one now.
+    Raises WorkspaceError when it is not there any more, is another one now, or keeps git waiting.
     """
     path, common = (session.workspace.get(key) for key in ("path", "common_dir"))
     if not isinstance(path, str) or not isinstance(common, str):
@@ -145,6 +145,7 @@ def home_of(session: Session, env: Mapping[str, str]) -> landing.Checkout | None
         raise WorkspaceError(
             f"{path} is no longer a checkout of {common}, as it was when {session.id} began"
         )
+    waiting.refuse(found.git_dir, found.common_dir)
     git = Repository(git_dir=found.git_dir, env=env)
     return landing.Checkout(root=found.root, repository=git, common_dir=found.common_dir)
 

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from outrig.workspace import waiting
 from outrig.workspace.git import Git
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ def copy(source: str, target: str) -> bool:
     return True
 
 
-def rebuild(git: Git, source: str) -> None:
+def rebuild(git: Git, source: str, common_dir: str) -> None:
     """Make the index of `git` from the one at `source`, which only its repository can read."""
     assert git.index
     Path(git.index).unlink()
+    waiting.refuse(Path(source).parent, Path(common_dir))
     own = Git(git_dir=str(Path(source).parent), path=git.path)
     listed = own("ls-files", "-z", "--stage").split(b"\0")
     update(git, (line for line in listed if line[:6] not in (_GITLINK, b"")))

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.frozen import frozen, replace
 from outrig.errors import WorkspaceError, reason
-from outrig.workspace import borrowed, fifos, index, rules
+from outrig.workspace import borrowed, fifos, index, rules, waiting
 from outrig.workspace.blobs import Blobs, Skipped
 from outrig.workspace.differences import Differences
 from outrig.workspace.folders import Folders
@@ -99,6 +99,7 @@ class Snapshots:
         """
         with _explained(), self._scratch() as scratch:
             self._make(source)
+            self.look(loose=False)
             rules.keep(self.directory, source.common_dir if source else None, ignored, home)
             git = self._over(tree, scratch)
             with self._begun(git, tree, source) as differences:
@@ -121,6 +122,7 @@ class Snapshots:
         """
         with _explained(), self._scratch() as scratch:
             _copy_repository(earlier.directory, self.directory)
+            self.look()
             index.copy(str(earlier._index), str(scratch))
             git = self._over(tree, scratch)
             with Differences(git, tree) as differences:
@@ -162,6 +164,7 @@ class Snapshots:
         if self.tree(START) is None:
             raise WorkspaceError(f"{self.directory} has no start snapshot")
         with _explained(), self._scratch() as scratch:
+            self.look()
             index.copy(str(self._index), str(scratch))
             git = self._over(tree, scratch)
             if upper:
@@ -174,6 +177,10 @@ class Snapshots:
             if name == END:
                 borrowed.keep(self.git, self.directory, str(self.tree(START)), taken.tree)
         return taken
+
+    def look(self, *, loose: bool = True) -> None:
+        """Raises WorkspaceError where git would wait for an object that it borrows."""
+        waiting.refuse_objects(self.directory / "objects", loose=loose)
 
     def tree(self, name: str) -> str | None:
         """The id of a snapshot's tree."""
@@ -244,7 +251,7 @@ class Snapshots:
             index.clear(git, odd)
         except WorkspaceError:  # split: its other half is in the repository
             asked.__exit__()
-            index.rebuild(git, source.index)
+            index.rebuild(git, source.index, source.common_dir)
         return Differences(git, tree)
 
     def _take(self, git: Git, tree: Path, differences: Differences, *, keep: bool = False) -> Taken:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError, reason
-from outrig.workspace import shadow
+from outrig.workspace import shadow, waiting
 from outrig.workspace.folders import Folders
 from outrig.workspace.git import Git
 from outrig.workspace.repository import Repository
@@ -64,6 +64,7 @@ class Made(NamedTuple):
 
 def resolve(source: Source, ref: str, env: Mapping[str, str]) -> str:
     """The commit that --from means. Raises WorkspaceError when there is none."""
+    waiting.refuse(source.git_dir, source.common_dir)
     commit = Repository(git_dir=source.git_dir, env=env).commit(ref)
     if commit is None:
         raise WorkspaceError(f'--from "{ref}" names no commit', hint="git log --oneline --all")
@@ -72,6 +73,7 @@ def resolve(source: Source, ref: str, env: Mapping[str, str]) -> str:
 
 def pin(source: Source, session: str, commit: str, env: Mapping[str, str]) -> None:
     """Keep the commit from the user's own gc. Raises WorkspaceError."""
+    waiting.refuse(source.git_dir, source.common_dir)
     repository = Repository(git_dir=source.common_dir, env=env)
     try:
         repository.run("update-ref", KEEP + session, commit, "0" * len(commit))

@@ -59,7 +59,7 @@ def forget(common_dir: Path, path: Path) -> None:
         (common_dir / "worktrees").rmdir()
 
 
-def text(path: Path) -> str:
+def text(path: Path, most: int = _SMALL) -> str:
     """A small regular file; "" for anything else. Never waits on a FIFO, never follows a link."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -68,7 +68,7 @@ def text(path: Path) -> str:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return ""
-        return os.fsdecode(os.read(descriptor, _SMALL))
+        return os.fsdecode(os.read(descriptor, most))
     finally:
         os.close(descriptor)
 
