@@ -7,6 +7,7 @@
 | no seccomp; limits that the engine cannot enforce  | warning |
 | resolvers that a container cannot reach            | warning |
 | a bridge that no firewall rule is asked about      | warning |
+| a program that network open, filter, audit need    | warning |
 | a storage driver that copies whole file systems    | warning |
 | disk room below 2 GiB; below 256 MiB               | warning; wrong |
 | sessions that have not ended and nobody looks after| warning |
@@ -140,6 +141,30 @@ def bridge_filter(call_iptables: str | None) -> Check:
     trouble = "" if asked else "sessions with --network bridge reach each other, whatever it says"
     says = "firewall rules hold on bridges" if asked else "no firewall rule is asked on bridges"
     return graded("bridge", says, trouble, "modprobe br_netfilter")
+
+
+# With which package it comes: the same name in every distribution but a few.
+NETWORK_PROGRAMS = {
+    "iptables-restore": "iptables",
+    "ip6tables-restore": "iptables",
+    "ip": "iproute2",
+    "setpriv": "util-linux",
+}
+
+
+def network(absent: Sequence[str]) -> Check:
+    """`absent` are those of NETWORK_PROGRAMS that sessions need here and do not find."""
+    if not absent:
+        says = "open, filter and audit have the programs that they need"
+        return Check(name="network", state="ok", says=says)
+    packages = dict.fromkeys(NETWORK_PROGRAMS[name] for name in absent)
+    return Check(
+        name="network",
+        state="warning",
+        says=f"{', '.join(absent)} not found: sessions with --network open, filter or audit, which "
+        "agents have, do not start; none and bridge do",
+        remedy=f"apt-get install {' '.join(packages)}",
+    )
 
 
 def _is_loopback(address: str) -> bool:

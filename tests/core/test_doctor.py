@@ -103,6 +103,21 @@ def test_a_bridge_that_no_rule_is_asked_about(value, state):
     assert (check.remedy == "modprobe br_netfilter") == (state == "warning")
 
 
+@pytest.mark.parametrize(
+    ("absent", "remedy"),
+    [
+        ([], None),
+        (["iptables-restore", "ip6tables-restore"], "apt-get install iptables"),
+        (["ip", "setpriv"], "apt-get install iproute2 util-linux"),
+    ],
+)
+def test_what_the_network_needs(absent, remedy):
+    check = doctor.network(absent)
+    assert check.remedy == remedy
+    assert check.state == ("warning" if absent else "ok")
+    assert all(name in check.says for name in absent)
+
+
 def test_a_far_engine_is_wrong():
     check = by_name(GOOD, Locality(local=False, why="it is not a unix socket"))["local"]
     assert check.state == "wrong"
