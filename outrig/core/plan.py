@@ -236,6 +236,7 @@ def draft(
         host_paths=config.host_paths,
         notices=(
             *_notices(place, isolation),
+            *secrets.left_out(config.secrets, agent_name, reach.mode),
             *security.risks(security.decide(config), config.run.user),
             *_forgotten(request, agent_name, agent),
         ),

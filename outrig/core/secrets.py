@@ -18,7 +18,7 @@ from outrig.core.frozen import frozen
 from outrig.core.network import GATED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from outrig.core.config import AgentConfig, SecretConfig
 
@@ -160,6 +160,14 @@ def given(
         if not entry.agents or agent in entry.agents
     )
     return tuple(one for one in found if one.way != "broker" or network in GATED)
+
+
+def left_out(entries: Mapping[str, SecretConfig], agent: str | None, network: str) -> Iterator[str]:
+    """What to tell of those that this network mode has no broker for."""
+    kept = {one.name for one in given(entries, agent, network)}
+    for one in given(entries, agent, GATED[0]):
+        if one.name not in kept:
+            yield f"secret {one.name} is left out: only --network filter and audit have a broker"
 
 
 def implied(

@@ -90,7 +90,10 @@ def test_some_are_for_some_agents_only():
 @pytest.mark.parametrize("network", ["none", "open", "bridge", "filter", "audit"])
 def test_a_broker_is_where_the_gateway_is(network):
     found = resolved('[secrets.a]\nfrom = "env:A"\napi = "openai"').config.secrets
-    assert bool(secrets.given(found, None, network)) == (network in ("filter", "audit"))
+    gated = network in ("filter", "audit")
+    assert bool(secrets.given(found, None, network)) == gated
+    told = "secret a is left out: only --network filter and audit have a broker"
+    assert list(secrets.left_out(found, None, network)) == ([] if gated else [told])
 
 
 WRONG = [
