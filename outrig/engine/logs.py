@@ -35,15 +35,16 @@ DOING = "show what the container wrote"
 
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z ")
 _STAMP_BYTES = 31
-# Neighbours that are whole lines of one stream and of one hundredth of a second.
-_LINE = rb"[0-9]{7}Z [^\n]*+\n"
+# Neighbours that are whole lines of one stream and of one hundredth of a second. Nothing here is
+# possessive, which Python got wrong before 3.11.5 (gh-106052, seen with 3.11.2).
+_LINE = rb"[0-9]{7}Z [^\n]*\n"
 _FRAMED = re.compile(
-    rb"([\x01\x02])\x00{3}.{4}([0-9T:.-]{22})%b(?:\1\x00{3}.{4}\2%b)++" % (_LINE, _LINE), re.DOTALL
+    rb"([\x01\x02])\x00{3}.{4}([0-9T:.-]{22})%b(?:\1\x00{3}.{4}\2%b)+" % (_LINE, _LINE), re.DOTALL
 )
-_FRAME = re.compile(rb".\x00{3}(.{4}).{31}([^\n]*+\n)", re.DOTALL)
-_SHORT = rb"[0-9]{7}Z [^\n]{0,16383}+\n"
-_ON_TERMINAL = re.compile(rb"([0-9T:.-]{22})%b(?:\1%b)++" % (_SHORT, _SHORT))
-_SHOWN = re.compile(rb".{31}([^\n]*+\n)")
+_FRAME = re.compile(rb".\x00{3}(.{4}).{31}([^\n]*\n)", re.DOTALL)
+_SHORT = rb"[0-9]{7}Z [^\n]{0,16383}\n"
+_ON_TERMINAL = re.compile(rb"([0-9T:.-]{22})%b(?:\1%b)+" % (_SHORT, _SHORT))
+_SHOWN = re.compile(rb".{31}([^\n]*\n)")
 
 
 def output(wire: Wire, ref: Ref, *, tty: bool) -> Iterator[Said]:
