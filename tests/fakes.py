@@ -190,6 +190,7 @@ class FakeEngine:
     ) -> None:
         self.endpoint = ENDPOINT
         self.script = script or Script()
+        self.scripts: dict[str, Script] = {}  # of the containers beside an agent, by their role
         self.containers: dict[str, FakeContainer] = {}
         self.prepared: list[Container] = []
         self.signals: list[str] = []
@@ -231,7 +232,8 @@ class FakeEngine:
             raise self.script.refuses_create
         ref = Ref(engine="fake", endpoint=ENDPOINT, id=os.urandom(8).hex())
         self.prepared.append(container)
-        output = FakeOutput(self.script)
+        role = container.name.rpartition("-")[2]
+        output = FakeOutput(self.scripts.get(role, self.script))
         self.containers[ref.id] = FakeContainer(container, dict(env), output)
         return ref
 

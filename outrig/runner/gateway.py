@@ -19,7 +19,7 @@ from outrig.core import network
 from outrig.core.engine import Link, Mount
 from outrig.core.session import with_fields
 from outrig.engine import addresses
-from outrig.runner import beside, preflight, program
+from outrig.runner import beside, holder, preflight, program
 from outrig.runner.network import GATEWAY, Aside, Ready
 from outrig.store import network as told
 from outrig.store import places
@@ -64,11 +64,18 @@ def ready(making: Making) -> Ready:
     _tell_place(making, inner)
     starting = Aside(lambda: _start(making, ref, network_id, inner))
     making.undo.callback(starting.over)  # before anything is taken back
+    own = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
+    link, holding = holder.hold(making, own, holder.inner(inner.range))
+
+    def wait() -> None:
+        starting.wait()
+        holding.wait()
+
     return Ready(
-        link=Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,)),
+        link=link,
         mounts=(_resolver(making, inner),),
         environment=_proxies(making.order.plan.network, f"http://{inner.gateway}:{PROXY_PORT}"),
-        wait=starting.wait,
+        wait=wait,
         broker=f"http://{BROKER_NAME}:{BROKER_PORT}",
     )
 

@@ -1,7 +1,8 @@
-"""The holder of a session in open: its network, with the ways to this machine shut, is the agent's.
+"""The holder of a session's network: with the ways to this machine shut, it is the agent's.
 
 A network namespace exists only while something runs in it, so a small container holds one and
-shuts its ways before the agent joins. The kernel's filter keeps, in the order of core/rules.py:
+shuts its ways before the agent joins. In open the kernel's filter keeps, in the order of
+core/rules.py:
 
 | what the session sends                             | becomes of it |
 |----------------------------------------------------|---------------|
@@ -10,6 +11,10 @@ shuts its ways before the agent joins. The kernel's filter keeps, in the order o
 | to one of an allow rule; a question to a resolver  | passes        |
 | to a special address, this machine, its neighbours | refused       |
 | to anybody else                                    | passes        |
+
+In filter and audit it keeps all but what goes to the session's own network. That has no address of
+this machine, but this machine is on the same wire: a datagram that is sent to everybody, or past
+the routes (SO_BINDTODEVICE and SO_DONTROUTE need no privilege), reached any service here (tried).
 
 The agent has no capability, so nothing that it does changes that; it cannot send raw frames.
 """
@@ -26,7 +31,7 @@ from outrig.runner import beside, program
 from outrig.runner.network import Aside, Ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from outrig.core.address import Network
     from outrig.core.network import NetworkPlan
@@ -71,7 +76,16 @@ echo ready
 
 
 def ready(making: Making) -> Ready:
-    """Begin to make it. Raises NetworkError or EngineError."""
+    """Begin to make that of a session in open. Raises NetworkError or EngineError."""
+    link, holding = hold(making, making.outside, shutters(making.order.plan.network))
+    return Ready(link=link, wait=holding.wait)
+
+
+def hold(making: Making, link: Link, filters: Iterable[str]) -> tuple[Link, Aside[None]]:
+    """Begin to hold what `link` says; the agent's own link, and what is to be waited for.
+
+    Raises EngineError; what is waited for NetworkError, too.
+    """
     image, of_host = making.engine.host_image(())
     attempt = making.note_container(ROLE)
     made = beside.container(
@@ -81,17 +95,28 @@ def ready(making: Making) -> Ready:
         image=image,
         mounts=tuple(of_host),
         command=("/bin/sh", "-c", _SCRIPT),
-        link=making.outside,
+        link=link,
         capabilities=_CAPABILITIES,
         sysctls={},
         pids=_PIDS,
     )
     ref = making.engine.prepare(made, {"PATH": program.PATH})
     making.made_container(ref, ROLE, attempt)
-    told = "".join(f"{line}\n" for line in (*shutters(making.order.plan.network), "end")).encode()
+    told = "".join(f"{line}\n" for line in (*filters, "end")).encode()
     starting = Aside(lambda: beside.start(making, ref, told, failed=FAILED))
     making.undo.callback(starting.over)
-    return Ready(link=Link(kind="joined", to=ref.id), wait=starting.wait)
+    return Link(kind="joined", to=ref.id), starting
+
+
+def inner(range_: str) -> Iterator[str]:
+    """The filter's rules in a network of the session's own, as shutters() gives them."""
+    yield "4-A OUTPUT -o lo -j ACCEPT"
+    for everybody in ("BROADCAST", "MULTICAST"):
+        yield f"4-A OUTPUT -m addrtype --dst-type {everybody} -j REJECT"
+    yield f"4-A OUTPUT -d {range_} -j ACCEPT"
+    yield "4-A OUTPUT -j REJECT"
+    yield "6-A OUTPUT -o lo -j ACCEPT"
+    yield "6-A OUTPUT -j REJECT"
 
 
 def shutters(plan: NetworkPlan) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Does this engine keep a session's network shut? Tried once per engine, before it is relied upon.
 
-A container in a network made exactly as a session's, without a gateway, tries to get out:
+A container in a network made and held exactly as a session's, without a gateway, tries to get out:
 
 | it tries                                                | a way out is          |
 |---------------------------------------------------------|-----------------------|
@@ -8,6 +8,7 @@ A container in a network made exactly as a session's, without a gateway, tries t
 | the same by the first addresses of its own network      | a connection          |
 | the engine's own resolver, for a name that nobody has   | an answer             |
 | whom this machine asks for names                        | an answer             |
+| a datagram to everybody, or past the routes, each way   | that it is heard here |
 
 Any way out, or no word of the probe, and no session starts in filter or audit.
 """
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING
 from outrig.core.engine import Link
 from outrig.core.frozen import replace
 from outrig.engine import addresses
-from outrig.runner import beside, program
+from outrig.errors import NetworkError
+from outrig.runner import beside, holder, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,13 +32,15 @@ if TYPE_CHECKING:
     from outrig.runner.network import Making
 
 SUBJECT = "network"
-SHUT = {"shut": True}
+SHUT = {"shut": True, "datagrams": True}
 ROLE = "helper"
 _RESOLVER = "127.0.0.11"  # the engine's own, in a network of a user's
+_EVERYBODY = "255.255.255.255"
+_FAILED = "this engine does not keep a network shut"
 _PIDS = 128
 # It answers `ready`, as any container beside an agent, once all tries were in vain.
 _PROBE = """\
-import json, os, socket, struct, sys, threading
+import json, os, socket, struct, sys, threading, time
 told = json.loads(input())
 out = []
 def dial(address, port):
@@ -58,8 +62,20 @@ def ask(address):
                 out.append(f"{address} answers questions about names")
     except OSError:
         pass
+def shout(address, port):
+    for options in ((socket.SO_BROADCAST,), (socket.SO_DONTROUTE,)):
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as shouting:
+                shouting.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+                for option in options: shouting.setsockopt(socket.SOL_SOCKET, option, 1)
+                for _ in range(2):
+                    shouting.sendto(b"out", (address, port))
+                    time.sleep(0.2)
+        except OSError:
+            pass
 tries = [threading.Thread(target=dial, args=one) for one in told["dial"]]
 tries += [threading.Thread(target=ask, args=(one,)) for one in told["ask"]]
+tries += [threading.Thread(target=shout, args=one) for one in told["shout"]]
 for one in tries: one.start()
 for one in tries: one.join()
 sys.exit("; ".join(out)) if out else print("ready", flush=True)
@@ -79,7 +95,8 @@ def _try(making: Making) -> None:
     network_id, inner = making.network().there()
     image, of_host = making.engine.host_image(())
     attempt = making.note_container(ROLE)
-    link = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
+    own = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
+    link, holding = holder.hold(making, own, holder.inner(inner.range))
     made = beside.container(
         making,
         role=ROLE,
@@ -94,10 +111,19 @@ def _try(making: Making) -> None:
     )
     ref = making.engine.prepare(made, program.ENVIRONMENT)
     making.made_container(ref, ROLE, attempt)
-    with socket.create_server(("", 0), family=_family(), dualstack_ipv6=_is_dual()) as here:
-        tries = _tries(here.getsockname()[1], (inner.exit, inner.gateway))
+    holding.wait()
+    with (
+        socket.create_server(("", 0), family=_family(), dualstack_ipv6=_is_dual()) as here,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hearing,
+    ):
+        hearing.bind(("", 0))
+        hearing.setblocking(False)  # noqa: FBT003 - its only form
+        tries = _tries(here.getsockname()[1], hearing.getsockname()[1], (inner.exit, inner.gateway))
         told = f"{json.dumps(tries)}\n".encode()
-        beside.start(making, ref, told, failed="this engine does not keep a network shut")
+        beside.start(making, ref, told, failed=_FAILED)
+        with contextlib.suppress(BlockingIOError):
+            hearing.recv(16)
+            raise NetworkError(f"{_FAILED}: a datagram of it is heard", hint=beside.HINT)
 
 
 def _is_dual() -> bool:
@@ -108,9 +134,14 @@ def _family() -> socket.AddressFamily:
     return socket.AF_INET6 if _is_dual() else socket.AF_INET
 
 
-def _tries(port: int, near: Sequence[str]) -> Mapping[str, object]:
+def _is_4(address: str) -> bool:
+    return ":" not in address
+
+
+def _tries(port: int, datagrams: int, near: Sequence[str]) -> Mapping[str, object]:
     ours = [str(one.network_address) for one in addresses.own()]
     return {
         "dial": [(address, port) for address in (*ours, *near)],
+        "shout": [(address, datagrams) for address in (*filter(_is_4, ours), _EVERYBODY)],
         "ask": [_RESOLVER, *map(str, addresses.resolvers())],
     }

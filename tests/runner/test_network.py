@@ -63,21 +63,24 @@ def test_modes_that_need_nothing(home: Home, mode: str, link: Link):
 def test_a_gateway_is_there_before_the_agent_and_told_what_to_do(home: Home):
     engine = fake()
     start(home, engine, "filter", "[network]\nallow = ['a.example']\negress = 'out'\n")
-    gateway, agent = engine.prepared
+    gateway, held, agent = engine.prepared
     (made,) = engine.made_networks
     said = record(home)
     assert {(one["kind"], one["role"]): one["ref"] is not None for one in said["resources"]} == {
         ("network", "gateway"): True,
         ("container", "gateway"): True,
+        ("container", "holder"): True,
         ("container", "agent"): True,
     }
     address = said["network"]["gateway"]
     assert gateway.network == Link(kind="bridge", to="out")
-    assert agent.network.kind == "inner"
-    assert (agent.network.to, agent.network.resolvers) == (made, (address,))
+    assert held.network.kind == "inner"
+    assert (held.network.to, held.network.resolvers) == (made, (address,))
+    container, holding, _ = engine.containers.values()
+    assert agent.network == Link(kind="joined", to=list(engine.containers)[1])
+    assert b"4-A OUTPUT -j REJECT" in holding.output.heard.splitlines()
     assert agent.security.capabilities == ()
     assert [(one, where) for one, _, where in engine.joined] == [(made, address)]
-    container = next(iter(engine.containers.values()))
     told = json.loads(container.output.heard)
     assert told["address"] == address
     assert told["uid"] > 0
@@ -150,15 +153,19 @@ def test_an_engine_is_tried_once(home: Home):
     engine = fake()
     engine.known.clear()
     start(home, engine, "filter")
-    assert [one.name.rpartition("-")[2] for one in engine.prepared][:2] == ["helper", "gateway"]
+    assert [one.name.rpartition("-")[2] for one in engine.prepared][:3] == [
+        *("holder", "helper", "gateway"),
+    ]
     assert engine.recall(preflight.SUBJECT) == preflight.SHUT
-    assert len(engine.removed) == 1
+    assert len(engine.removed) == 2
     assert len(engine.made_networks) == 1
     assert "helper" not in {one["role"] for one in record(home)["resources"]}
 
 
 def test_an_engine_with_a_way_out_is_refused_and_tried_again(home: Home):
-    engine = fake(Script(says=[("stderr", b"192.0.2.2 is reached\n")], ends=exited(1)))
+    engine = fake()
+    said = [("stderr", b"192.0.2.2 is reached\n")]
+    engine.scripts["helper"] = Script(says=said, ends=exited(1))
     engine.known.clear()
     with pytest.raises(NetworkError, match=r"does not keep a network shut: 192\.0\.2\.2"):
         start(home, engine, "filter")
