@@ -164,8 +164,7 @@ def test_an_engine_is_tried_once(home: Home):
 
 def test_an_engine_with_a_way_out_is_refused_and_tried_again(home: Home):
     engine = fake()
-    said = [("stderr", b"192.0.2.2 is reached\n")]
-    engine.scripts["helper"] = Script(says=said, ends=exited(1))
+    engine.scripts["helper"] = Script(says=[("stderr", b"192.0.2.2 is reached\n")], ends=exited(1))
     engine.known.clear()
     with pytest.raises(NetworkError, match=r"does not keep a network shut: 192\.0\.2\.2"):
         start(home, engine, "filter")
