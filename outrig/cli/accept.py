@@ -149,7 +149,8 @@ def _summary(done: Accepted, *, dry_run: bool) -> str:
         verb = "would arrive" if dry_run else "arrived"
         said = f"{number(done.commits, 'commit')} {verb} on {done.into}: {paths}"
     if done.uncommitted:
-        said += f"; {number(done.uncommitted, 'path')} stay uncommitted in your tree"
+        stay = "stays" if done.uncommitted == 1 else "stay"
+        said += f"; {number(done.uncommitted, 'path')} {stay} uncommitted in your tree"
     return said
 
 

@@ -29,7 +29,7 @@ from outrig.core.workspace import INSIDE, SCRATCH
 from outrig.errors import EngineError, OutrigError, WorkspaceError, reason
 from outrig.runner import volumes
 from outrig.store import tree as trees
-from outrig.workspace import masks, protect, rules, shadow
+from outrig.workspace import masks, protect, rules, shadow, unseen
 from outrig.workspace.ownership import hand_over
 
 if TYPE_CHECKING:
@@ -351,6 +351,8 @@ class _Maker:
             settings=self._settings(),
             ignored=_ignored(self._order),
         )
+        objects = [one.host for one in made.borrowed]
+        unseen.mark(to, self._exclude, objects, self._order.host_env)
         shadow.link(made)
         return made
 

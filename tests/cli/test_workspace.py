@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
+WHO = {f"GIT_{role}_NAME": "A" for role in ("AUTHOR", "COMMITTER")}
+WHO |= {f"GIT_{role}_EMAIL": "a@example.org" for role in ("AUTHOR", "COMMITTER")}
 MODES = ["bind", "bind-ro", "worktree", "overlay", "copy"]
 OWN = ["worktree", "overlay", "copy"]
 NASTY = """
@@ -48,9 +50,7 @@ def repository(run: Run) -> Path:
 
 def host(run: Run, *args: str | Path, cwd: Path | None = None) -> Finished:
     """On the image host, which has this machine's git; `-c` of sh comes last."""
-    who = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
-    who |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}
-    return run("--image", "host", *args, cwd=cwd, env=who)
+    return run("--image", "host", *args, cwd=cwd, env=WHO)
 
 
 def state(top: Path) -> dict[str, str]:
@@ -148,6 +148,24 @@ def test_what_is_excluded_is_not_seen(run: Run, repository, mode, home):
     script = "cat secrets/key a.pem 2>/dev/null; ls file"
     assert host(run, "--workspace", mode, "sh", "-c", script).out == "file\n"
     assert (repository / "secrets/key").read_text() == "k"
+
+
+@pytest.mark.parametrize("mode", ["bind", *OWN])
+def test_what_is_excluded_is_not_committed_away(run: Run, repository, mode, home):
+    (repository / "secrets").mkdir()
+    (repository / "secrets/key").write_text("k")
+    (repository / "a.pem").write_text("k")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second")
+    file = home.config / "outrig/config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[workspace]\nexclude = ["secrets/", "*.pem"]\n')
+    script = "git status -s; echo 1 > one; git add -A && git commit -qam agent; git status -s"
+    assert host(run, "--workspace", mode, "sh", "-c", script).ok().out == ""
+    run.outrig("accept", "@last", env=WHO).ok()
+    assert git(repository, "show", "--format=%s", "--name-status") == "agent\n\nA\tone"
+    assert (repository / "secrets/key").read_text() == (repository / "a.pem").read_text() == "k"
+    assert git(repository, "status", "--short") == ""
 
 
 def test_copy_works_without_git(run: Run):
