@@ -117,7 +117,13 @@ def end(directory: Path, session: Session, env: Mapping[str, str] = os.environ) 
     snapshots, tree = of(directory, env), tree_of(session)
     if tree is None or snapshots.tree(START) is None:
         return {}
-    return fields("end", lambda: snapshots.take(tree, END, upper=upper_of(session)))
+
+    def take() -> Taken:
+        if session.workspace.get("git") == "bind":  # it could write the objects that are borrowed
+            snapshots.look()
+        return snapshots.take(tree, END, upper=upper_of(session))
+
+    return fields("end", take)
 
 
 def fields(name: str, take: Callable[[], Taken]) -> dict[str, Any]:

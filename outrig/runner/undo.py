@@ -51,6 +51,7 @@ def look(session: Session, directory: Path, *, redo: bool = False) -> Undo:
     if tree is None or start is None or end is None:
         why = session.workspace.get("snapshot_error") or "they were not taken"
         raise WorkspaceError(f"session {session.id} lacks its snapshots: {why}")
+    snapshots.look()
     now = snapshots.take(tree).tree
     current, wanted = (start, end) if redo else (end, start)
     plan = restore.planned(snapshots.git, current=current, wanted=wanted, now=now)

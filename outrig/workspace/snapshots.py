@@ -164,7 +164,7 @@ class Snapshots:
         if self.tree(START) is None:
             raise WorkspaceError(f"{self.directory} has no start snapshot")
         with _explained(), self._scratch() as scratch:
-            self.look()
+            self.look(loose=False)
             index.copy(str(self._index), str(scratch))
             git = self._over(tree, scratch)
             if upper:
