@@ -11,6 +11,7 @@
 | a storage driver that copies whole file systems    | warning |
 | disk room below 2 GiB; below 256 MiB               | warning; wrong |
 | sessions that have not ended and nobody looks after| warning |
+| sessions of which no engine says what became       | warning |
 | everything else                                    | ok      |
 """
 
@@ -218,16 +219,21 @@ def room(name: str, path: str, free: int) -> Check:
     return Check(name=name, state=state, says=says, remedy="outrig ls --all; outrig discard ID...")
 
 
-def sessions(attended: Sequence[str], unattended: Sequence[str]) -> Check:
-    if not unattended:
-        says = f"{len(attended)} running" if attended else "none unfinished"
-        return Check(name="sessions", state="ok", says=says)
-    return Check(
-        name="sessions",
-        state="warning",
-        says=f"not ended, and nobody looks after: {', '.join(unattended)}",
-        remedy=f"outrig discard --force {' '.join(unattended)}",
-    )
+def sessions(attended: Sequence[str], unattended: Sequence[str], unknown: Sequence[str]) -> Check:
+    """`unknown` are those of which no engine says anything now: they may well run."""
+    troubles, remedies = [], []
+    if unattended:
+        troubles.append(f"not ended, and nobody looks after: {', '.join(unattended)}")
+        remedies += [f"outrig logs -f {one}" for one in unattended]
+        remedies.append(f"or, to end them: outrig stop {' '.join(unattended)}")
+    if unknown:
+        troubles.append(f"nobody can say what became of: {', '.join(unknown)}")
+        remedies.append("outrig ls, once their engine answers")
+    if troubles:
+        says, remedy = "; ".join(troubles), "; ".join(remedies)
+        return Check(name="sessions", state="warning", says=says, remedy=remedy)
+    says = f"{len(attended)} running" if attended else "none unfinished"
+    return Check(name="sessions", state="ok", says=says)
 
 
 def graded(name: str, says: str, trouble: str, remedy: str) -> Check:

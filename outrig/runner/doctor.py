@@ -178,25 +178,27 @@ def _session_root(patient: Patient) -> Iterator[Check]:
             global_config=patient.global_config,
         )
         there = _nearest(root)
-        unfinished = _unfinished(patient, SessionStore(root))
+        sessions = _sessions(patient, SessionStore(root))
     except OutrigError as error:
         yield _wrong("session root", error)
         return
     yield _writable(root, there)
     yield _room("disk", there)
-    attended = [session for session in unfinished if SessionStore(root).attended(session)]
-    yield doctor.sessions(attended, [one for one in unfinished if one not in attended])
+    yield sessions
 
 
-def _unfinished(patient: Patient, store: SessionStore) -> list[str]:
-    """Sessions that have really not ended, as far as an engine can tell."""
+def _sessions(patient: Patient, store: SessionStore) -> Check:
+    """Of those that have really not ended, as far as an engine can tell."""
 
     def named(endpoint: str | None) -> Engine:
         return _connect(patient, Config(engine=endpoint))
 
-    if waiting := store.unattended():
-        reconcile.settle(store, waiting, connect=named)
-    return [session.id for session in store.unfinished()]
+    waiting = store.unattended()
+    unknown = reconcile.settle(store, waiting, connect=named).unknown if waiting else {}
+    unfinished = [session.id for session in store.unfinished()]
+    attended = [one for one in unfinished if store.attended(one)]
+    alone = [one for one in unfinished if one not in attended and one not in unknown]
+    return doctor.sessions(attended, alone, [one for one in unfinished if one in unknown])
 
 
 def _writable(root: Path, there: Path) -> Check:

@@ -188,8 +188,20 @@ def test_room(free, state):
 
 
 def test_sessions():
-    assert doctor.sessions([], []).says == "none unfinished"
-    assert doctor.sessions(["a", "b"], []).says == "2 running"
-    check = doctor.sessions(["a"], ["20260501T134412-3f2a"])
+    assert doctor.sessions([], [], []).says == "none unfinished"
+    assert doctor.sessions(["a", "b"], [], []).says == "2 running"
+
+
+def test_sessions_that_nobody_looks_after_are_taken_up_or_stopped_never_thrown_away():
+    check = doctor.sessions(["a"], ["20260501T134412-3f2a"], [])
     assert check.state == "warning"
-    assert check.remedy == "outrig discard --force 20260501T134412-3f2a"
+    assert check.remedy == (
+        "outrig logs -f 20260501T134412-3f2a; or, to end them: outrig stop 20260501T134412-3f2a"
+    )
+
+
+def test_sessions_whose_engine_is_silent_wait_for_it():
+    check = doctor.sessions(["a"], [], ["20260501T134412-3f2a"])
+    assert check.state == "warning"
+    assert check.says == "nobody can say what became of: 20260501T134412-3f2a"
+    assert check.remedy == "outrig ls, once their engine answers"

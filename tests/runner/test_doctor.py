@@ -109,7 +109,8 @@ def test_unfinished_sessions(patient, home):
     records.abandon(held, f"unix://{home.run}/no.sock")
     check = by_name(patient)["sessions"]
     assert check.state == "warning"
-    assert check.remedy == f"outrig discard --force {held.id}"
+    assert check.says == f"nobody can say what became of: {held.id}"
+    assert check.remedy == "outrig ls, once their engine answers"
 
 
 def test_fix_leaves_an_endpoint_of_the_user_alone(patient, home):
