@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from outrig.runner.accept import Accepted
     from outrig.workspace.merge import How
+    from outrig.workspace.repository import Change
 
+SUBMODULE = "160000"  # the mode of a link to another repository's commit
 _MOST = 20  # paths named of a list
 Session = Annotated[
     str | None,
@@ -126,7 +128,7 @@ def as_object(done: Accepted, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _say(done: Accepted, *, dry_run: bool) -> None:
-    _list([f"{_letter(one.old, one.new)} {_shown(one.path)}" for one in done.changes])
+    _list([f"{_letter(one.old, one.new)} {_shown(one.path)}{_link(one)}" for one in done.changes])
     report.notice(one_line(_summary(done, dry_run=dry_run)))
     later = done.session.text("resumed_by")
     if later:
@@ -156,6 +158,13 @@ def _summary(done: Accepted, *, dry_run: bool) -> str:
 
 def _letter(old: object, new: object) -> str:
     return "A" if old is None else "D" if new is None else "M"
+
+
+def _link(change: Change) -> str:
+    """What the snapshots do not show: a commit of another repository in the place of files."""
+    if change.new is None or change.new[0] != SUBMODULE:
+        return ""
+    return f" (a submodule, at {change.new[1][:12]})"
 
 
 def _list(rows: Iterable[str]) -> None:

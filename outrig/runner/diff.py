@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.errors import WorkspaceError
@@ -12,7 +13,6 @@ from outrig.workspace.snapshots import END, START
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from outrig.core.session import Session
 
@@ -35,6 +35,8 @@ def difference(
     snapshots = snapshot.of(directory)
     start = snapshots.tree(START)
     if start is None:
+        if (kept := _archived(session, tuple(paths))) is not None:
+            return kept
         why = session.workspace.get("snapshot_error")
         raise WorkspaceError(
             f"session {session.id} has no start snapshot{f': {why}' if why else ''}",
@@ -62,6 +64,25 @@ def _other(session: Session, directory: Path, checkpoint: int | None) -> tuple[s
         return tree, f"session {session.id} has not ended; this is its workspace as it is now"
     why = session.workspace.get("snapshot_error") or "nobody took it"
     return tree, f"no end snapshot ({why}); this is the workspace as it is now"
+
+
+def _archived(session: Session, paths: tuple[bytes, ...]) -> Difference | None:
+    """Of an archived session the snapshots are gone, and its work is a commit of the user's."""
+    common, base = (session.workspace.get(key) for key in ("common_dir", "base"))
+    if not isinstance(common, str):
+        return None
+    from outrig.runner.work import ARCHIVE  # noqa: PLC0415 - what follows is for few sessions
+    from outrig.workspace import waiting  # noqa: PLC0415
+    from outrig.workspace.repository import Repository  # noqa: PLC0415
+
+    waiting.refuse(Path(common))
+    repository = Repository(git_dir=Path(common), env=os.environ)
+    commit = repository.commit(f"{ARCHIVE}/{session.id}")
+    if commit is None:
+        return None
+    old = base if isinstance(base, str) else repository.empty_tree()
+    changes = Changes(git=repository.git(), old=old, new=commit, paths=paths)
+    return Difference(changes, f"session {session.id} is archived; this is what was kept of it")
 
 
 def _skipped(session: Session) -> str | None:

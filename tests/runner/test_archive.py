@@ -13,6 +13,7 @@ from outrig.runner import accept as accepting
 from outrig.runner import archive as archiving
 from outrig.runner.accept import Wish
 from outrig.runner.branch import branch
+from outrig.runner.diff import difference
 from outrig.store.sessions import SessionStore
 from tests.runner.works import SIGNATURE, Worked, bound, copied, own_tree
 from tests.workspace.repositories import Tree, everything, made
@@ -20,6 +21,8 @@ from tests.workspace.repositories import Tree, everything, made
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
+
+    from outrig.workspace.changes import Change
 
 
 @pytest.fixture
@@ -77,6 +80,22 @@ def test_reopened_it_can_be_accepted(store: SessionStore, user: Tree, make: type
     done = accepting.accept(worked.found(), Wish(into="other"), signature=SIGNATURE, env=os.environ)
     assert (done.commit, user.git("rev-parse", "other")) == (commit, commit)
     assert not (worked.held.directory / "workspace/home").exists()
+
+
+@pytest.mark.parametrize("make", [own_tree, bound])
+def test_its_difference_can_still_be_told(store: SessionStore, user: Tree, make: type) -> None:
+    worked = work(make(store, user))
+    told, before = _difference(worked)
+    archive(worked)
+    after, later = _difference(worked)
+    assert after == told
+    assert before is None
+    assert later == f"session {worked.id} is archived; this is what was kept of it"
+
+
+def _difference(worked: Worked) -> tuple[list[Change], str | None]:
+    said = difference(worked.found().session, worked.found().directory)
+    return said.changes.listed(), said.notice
 
 
 def test_again_only_frees_what_is_left(store: SessionStore, user: Tree) -> None:
