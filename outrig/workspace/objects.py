@@ -31,6 +31,7 @@ MOST_FILES = 1_000_000
 _SMALL = 4096  # bytes of HEAD or of a loose ref
 _PACKED = 64 * 1024 * 1024  # bytes of packed-refs
 _MOST_REFS = 10_000
+_PIECE = 256 * 1024
 _DEEPEST = 20  # directories in refs/heads
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -97,10 +98,31 @@ def bring_home(git_dir: Path, ours: Repository, scratch: Path, *, known: Sequenc
                 f"the session's HEAD is {refs.head}, and there is no such commit",
                 hint="what it did to files is in: outrig patch SESSION",
             )
+        if refs.head:
+            _must_unfold(aside, refs.head)
         transfer(aside, ours, tips, scratch, known=known, local=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return _named(ours, refs, tips)
+
+
+def _must_unfold(source: Repository, commit: str) -> None:
+    """Raises WorkspaceError for a commit of too many files.
+
+    A tree may name another one often: ten objects unfold into a billion files, and comparing those
+    took all memory there was (tried).
+    """
+    left = MOST_FILES
+    with source.git().start("ls-tree", "-r", "-z", "--name-only", commit) as listing:
+        pipe = listing.process.stdout
+        assert pipe
+        while left >= 0 and (data := pipe.read(_PIECE)):
+            left -= data.count(b"\0")
+    if left < 0:
+        raise WorkspaceError(
+            f"the session's commit {commit} holds more than {MOST_FILES:,} files",
+            hint="what it did to files is in: outrig patch SESSION",
+        )
 
 
 def transfer(

@@ -159,7 +159,7 @@ asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 asking.connect((os.environ["OUTRIG_PROXY"].split("/")[2].split(":")[0], 53))
 for number in range(60000):
     name = b"%05d" % number + b"x" * 58
-    labels = (b"\\x3f" + name) * 3
+    labels = (b"\\x3f" + name) * 3 + b"\\x07example"
     asking.send(b"\\0\\1\\1\\0\\0\\1" + bytes(6) + labels + b"\\0\\0\\1\\0\\1")
     if number % 20 == 19:
         asking.recv(500)

@@ -216,3 +216,18 @@ def test_too_many_are_refused(
     with pytest.raises(WorkspaceError, match="more than 3 objects"):
         bring(agent, ours, user)
     assert listed(ours) == {}
+
+
+def test_a_tree_that_unfolds_into_a_billion_files_is_refused(
+    agent: Tree, ours: Repository, user: Tree
+) -> None:
+    blob = agent.git("hash-object", "-w", "--stdin", stdin="x")
+    lines = "".join(f"100644 blob {blob}\t{number}\n" for number in range(10))
+    for _ in range(9):
+        tree = agent.git("mktree", stdin=lines)
+        lines = "".join(f"040000 tree {tree}\t{number}\n" for number in range(10))
+    commit = agent.git("commit-tree", "-m", "bomb", "-p", "HEAD", agent.git("mktree", stdin=lines))
+    agent.git("update-ref", "HEAD", commit)
+    with pytest.raises(WorkspaceError, match="more than 1,000,000 files"):
+        bring(agent, ours, user)
+    assert listed(ours) == {}
