@@ -228,7 +228,7 @@ def sessions(attended: Sequence[str], unattended: Sequence[str], unknown: Sequen
         remedies.append(f"or, to end them: outrig stop {' '.join(unattended)}")
     if unknown:
         troubles.append(f"nobody can say what became of: {', '.join(unknown)}")
-        remedies.append("outrig ls, once their engine answers")
+        remedies.append("outrig ls, where they were started, once their engine answers")
     if troubles:
         says, remedy = "; ".join(troubles), "; ".join(remedies)
         return Check(name="sessions", state="warning", says=says, remedy=remedy)

@@ -22,7 +22,7 @@ from outrig.core.session import Session
 from outrig.errors import EngineUnreachableError, OutrigError, SessionBusyError, StoreError
 from outrig.runner import network, pins, secrets, volumes
 from outrig.runner.eviction import evict
-from outrig.store import lock, removal
+from outrig.store import belonging, lock, removal
 from outrig.store.file import UnreadableError
 
 if TYPE_CHECKING:
@@ -140,6 +140,9 @@ class Discarder(NamedTuple):
         if session is not None and not session.ours:
             self._refuse_foreign(session)
             return ()
+        if session is not None and belonging.another_machine(session):
+            self._refuse_distant(session)
+            return ()
         root_id = _root_id(doomed)
         if root_id is None or not _may_have_containers(doomed):
             return ()
@@ -166,6 +169,13 @@ class Discarder(NamedTuple):
             raise SessionBusyError(
                 f"session {session.id} belongs to another tool and has no end",
                 hint=f"outrig discard --force {session.id}",
+            )
+
+    def _refuse_distant(self, session: Session) -> None:
+        if not session.ended and not self.force:
+            raise SessionBusyError(
+                f"session {session.id} belongs to another machine, and may run there",
+                hint=f"to remove its files all the same: outrig discard --force {session.id}",
             )
 
 

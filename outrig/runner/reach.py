@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outrig.core.engine import Ref
 from outrig.errors import ContainerGoneError, SessionNotRunningError, StoreError
+from outrig.store import belonging
 from outrig.store.file import UnreadableError
 from outrig.store.sessions import read_record
 
@@ -62,13 +63,22 @@ def ours(session: Session) -> None:
         raise StoreError(f"session {session.id} belongs to another tool; outrig only looks at it")
 
 
+def here(session: Session) -> None:
+    """Raise StoreError also for one that runs on another machine: its engine is not ours."""
+    ours(session)
+    if belonging.another_machine(session):
+        raise StoreError(
+            f"session {session.id} belongs to another machine; here outrig only looks at it"
+        )
+
+
 def running(found: Found, connect: Connect) -> Reached:
     """Reach a session that runs.
 
     Raises SessionNotRunningError, StoreError or EngineUnreachableError.
     """
     session = current(found)
-    ours(session)
+    here(session)
     if session.ended:
         raise SessionNotRunningError(
             f"session {session.id} has ended", hint=f"outrig logs {session.id}"

@@ -49,7 +49,7 @@ COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
 class Settled(NamedTuple):
     """What is left to say: of which sessions nothing can be known, and why; what went wrong."""
 
-    unknown: Mapping[str, EngineUnreachableError]
+    unknown: Mapping[str, OutrigError]
     failed: Mapping[str, OutrigError]
 
 
@@ -61,10 +61,12 @@ def settle(
 ) -> Settled:
     """Put right what can be put right of these sessions. Never fails as a whole."""
     by_engine: dict[str, list[Standing]] = {}
+    settled = Settled({}, {})
     for standing in _standings(store, sessions):
+        if _is_left_to_others(standing):
+            settled = Settled({**settled.unknown, standing.session.id: _of_others()}, {})
         endpoint = standing.session.text("engine") if reconcile.asks(standing) else ""
         by_engine.setdefault(endpoint, []).append(standing)
-    settled = Settled({}, {})
     for endpoint, standings in by_engine.items():
         hands = _Hands(store)
         if endpoint:
@@ -84,6 +86,16 @@ def _standings(store: SessionStore, sessions: Iterable[str]) -> Iterator[Standin
             continue
         elsewhere = belonging.elsewhere(session, here)
         yield Standing(session=session, attended=store.attended(one), elsewhere=elsewhere)
+
+
+def _is_left_to_others(standing: Standing) -> bool:
+    """Whether it may run where we cannot look."""
+    session = standing.session
+    return standing.elsewhere and not standing.attended and session.ours and not session.ended
+
+
+def _of_others() -> OutrigError:
+    return StoreError("it is another machine's, user's or session root's to look after")
 
 
 class _Hands:

@@ -6,7 +6,8 @@
 | is paused                 | the same, and it goes on to meet its end | the same               |
 | has not started           | intent; its start is broken off          | the same               |
 | has ended                 | nothing                                  | nothing                |
-| is another tool's         | refused                                  | refused                |
+| is another tool's, or     |                                          |                        |
+| another machine's         | refused                                  | refused                |
 
 Who looks after it writes its end, from the intent; if nobody does, we do. Several go side by side:
 each step is taken for all of them before the next, so the grace of many is that of one.
@@ -62,7 +63,7 @@ class Stopping:
         self.had_ended = self.session.ended
         if self.had_ended:
             return
-        reach.ours(self.session)
+        reach.here(self.session)
         connect(self.session.text("engine") or None)  # else nothing could follow the words
         at = time_text(datetime.now(UTC))
         intents.write(self.found.directory, Intent(kind=self._kind, at=at, by=self._kind))

@@ -43,11 +43,16 @@ def here(store: SessionStore) -> Here:
     return Here(root, os.path.realpath(root), store.known_root_id(), machine())
 
 
+def another_machine(session: Session, this: str | None = None) -> bool:
+    """Whether it was started on another one; what an engine here says proves nothing then."""
+    return session.text("machine") not in ("", this or machine())
+
+
 def elsewhere(session: Session, here: Here) -> bool:
     """Whether somebody else has to look after it."""
     if session.text("root_id") != here.root_id:
         return True
-    if session.text("machine") not in ("", here.machine):
+    if another_machine(session, here.machine):
         return True
     return not _is_mine(here, session.id) or _is_copy(here, session)
 

@@ -204,4 +204,4 @@ def test_sessions_whose_engine_is_silent_wait_for_it():
     check = doctor.sessions(["a"], [], ["20260501T134412-3f2a"])
     assert check.state == "warning"
     assert check.says == "nobody can say what became of: 20260501T134412-3f2a"
-    assert check.remedy == "outrig ls, once their engine answers"
+    assert check.remedy == "outrig ls, where they were started, once their engine answers"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from outrig.core.engine import UNLINKED, Ref, Seen
-from outrig.core.session import with_resource
+from outrig.core.session import with_fields, with_resource
 from outrig.errors import EngineUnreachableError, SessionBusyError, StoreError
 from outrig.runner.discard import Discarder, Doomed, doomed_by_id
 from outrig.store import finding, lock, tree
@@ -159,6 +159,16 @@ def test_another_tools_unfinished_session_needs_force_and_no_engine(store):
     with pytest.raises(SessionBusyError, match="another tool"):
         discard(store, "20260801T235959-ffff", daemon)
     discard(store, "20260801T235959-ffff", daemon, force=True)
+    assert (daemon.asked, store.ids()) == ([], [])
+
+
+def test_another_machines_unfinished_session_needs_force_whatever_an_engine_here_says(store):
+    session = left_running(store)
+    store.update(session, lambda one: with_fields(one, machine="another"))
+    daemon = Daemon()
+    with pytest.raises(SessionBusyError, match="another machine"):
+        discard(store, session, daemon)
+    discard(store, session, daemon, force=True)
     assert (daemon.asked, store.ids()) == ([], [])
 
 

@@ -110,7 +110,7 @@ def test_unfinished_sessions(patient, home):
     check = by_name(patient)["sessions"]
     assert check.state == "warning"
     assert check.says == f"nobody can say what became of: {held.id}"
-    assert check.remedy == "outrig ls, once their engine answers"
+    assert check.remedy == "outrig ls, where they were started, once their engine answers"
 
 
 def test_fix_leaves_an_endpoint_of_the_user_alone(patient, home):

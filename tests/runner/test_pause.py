@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from outrig.core.session import with_fields
-from outrig.errors import EngineError, SessionNotRunningError
+from outrig.errors import EngineError, SessionNotRunningError, StoreError
 from outrig.runner.pause import is_paused, pause, unpause
 from outrig.store import finding
 from outrig.store.sessions import SessionStore
@@ -30,6 +30,13 @@ def found(engine, session_root):
     store = SessionStore(session_root)
     with records.begin(store, resources=resources) as held:
         yield finding.open_session(store, held.id)
+
+
+def test_what_runs_on_another_machine_is_left_alone(engine, found) -> None:
+    found.store.update(found.session.id, lambda one: with_fields(one, machine="another"))
+    with pytest.raises(StoreError, match="belongs to another machine"):
+        pause(found, lambda _: engine)
+    assert next(iter(engine.containers.values())).state == "running"
 
 
 def test_there_and_back(engine, found) -> None:

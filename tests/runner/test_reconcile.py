@@ -308,6 +308,17 @@ def test_another_machines_roots_or_tools_session_is_not_touched(store, daemon, f
     assert len(daemon.containers) == 1
 
 
+@pytest.mark.parametrize("fields", [{"machine": "another"}, {"root_id": "another"}])
+def test_what_others_look_after_is_unknown_here_so_that_nobody_waits_for_ever(
+    store, daemon, fields
+):
+    session = left_running(store)
+    store.update(session, lambda one: with_fields(one, **fields))
+    found = settle(store, [session], connect=daemon.connect)
+    assert "another machine" in found.unknown[session].message
+    assert found.failed == {}
+
+
 def test_a_copied_root_is_not_the_one(store, daemon, tmp_path):
     session = left_running(store)
     daemon.add(store, session, "exited")
