@@ -42,11 +42,10 @@ def keep(git: Git, directory: Path, old: str, new: str) -> None:
 
 def _named(raw: bytes) -> Iterator[str]:
     """The objects of both sides, as `diff-tree --raw -z` tells them."""
-    for word in raw.split(b"\0"):
-        if word.startswith(b":"):
-            old_mode, new_mode, old, new, _ = word[1:].decode("ascii").split(" ")
-            sides = ((old_mode, old), (new_mode, new))
-            yield from (name for mode, name in sides if mode != _GITLINK and name.strip("0"))
+    for said in raw.split(b"\0")[:-1:2]:  # each is followed by a path, which may look like one
+        old_mode, new_mode, old, new, _ = said[1:].decode("ascii").split(" ")
+        sides = ((old_mode, old), (new_mode, new))
+        yield from (name for mode, name in sides if mode != _GITLINK and name.strip("0"))
 
 
 def _own(objects: Path, digits: int) -> set[str]:

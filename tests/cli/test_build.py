@@ -50,7 +50,7 @@ def swept(engine_client: docker.DockerClient) -> bool:
 
 @pytest.fixture
 def dockerfile(outrig: Outrig, busybox: str) -> Callable[[str], Path]:
-    """Configures the image in the repository, FROM busybox and with these lines."""
+    """Configures the image in the repository, FROM busybox and with these lines; approves it."""
 
     def write(lines: str) -> Path:
         (outrig.cwd / ".agents/outrig").mkdir(parents=True, exist_ok=True)
@@ -60,6 +60,7 @@ def dockerfile(outrig: Outrig, busybox: str) -> Callable[[str], Path]:
         (outrig.cwd / "dev").mkdir(exist_ok=True)
         path = outrig.cwd / "dev/Dockerfile"
         path.write_text(f"FROM {busybox}\nLABEL {NAME}=1\n{lines}")
+        outrig("trust", "-y").ok()
         return path
 
     return write
@@ -104,6 +105,7 @@ def test_a_session_uses_what_was_built_and_builds_what_was_not(outrig, dockerfil
     assert run.out == "one\n"
     assert "building" not in run.err
     path.write_text(path.read_text() + "RUN echo two > /made\n")
+    outrig("trust", "-y").ok()
     run = outrig("run", *options, "--", "cat", "/made").ok()
     assert run.out == "two\n"
     assert f"building the image {NAME}" in run.err

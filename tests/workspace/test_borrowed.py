@@ -82,3 +82,14 @@ def test_what_the_user_lacks_stays_away(user: Tree, ours: Tree) -> None:
     keep(ours, old, new)
     assert len(own(ours)) == 6
     assert gone not in own(ours)
+
+
+def test_a_path_that_looks_like_what_git_says_of_one(user: Tree, ours: Tree) -> None:
+    (user.path / ":100644 100644 a b M").write_text("odd\n")
+    (user.path / ":(top)").write_text("odder\n")
+    user.git("--literal-pathspecs", "add", "-A", ".")
+    user.git("commit", "-q", "-m", "odd")
+    old, new = user.git("rev-parse", "HEAD~1^{tree}"), user.git("rev-parse", "HEAD^{tree}")
+    keep(ours, old, new)
+    blobs = {user.git("rev-parse", f"HEAD:./{name}") for name in (":100644 100644 a b M", ":(top)")}
+    assert blobs < own(ours)
