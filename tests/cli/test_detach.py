@@ -98,7 +98,10 @@ def test_any_number_may_attach(run: Run):
 
 def control_clients(run: Run, session: str) -> list[str]:
     """The connections to a session's control socket."""
-    (pid,) = supervisors(session)
+    found = supervisors(session)
+    if not found:  # it has not taken its name yet
+        return []
+    (pid,) = found
     sockets = Path("/proc/net/unix").read_text().splitlines()
     bound = {line.split()[6] for line in sockets if line.endswith(f"/{session}")}
     held = {os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()}
