@@ -1,7 +1,8 @@
 """A git that waits for a FIFO is let go.
 
-Git opens `.gitignore` and `.gitattributes` wherever it finds them, and a FIFO of that name keeps it
-waiting for a writer. Opened for writing and closed again, it reads as an empty file.
+Git opens `.gitignore` and `.gitattributes` wherever it finds them, and HEAD and others of a `.git`
+in the tree; a FIFO of that name keeps it waiting for a writer. Opened for writing and closed again,
+it reads as an empty file.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def release(tree: Path) -> None:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
-                elif os.fsdecode(entry.name) in _READ_BY_GIT:
+                elif os.fsdecode(entry.name) in _READ_BY_GIT or b"/.git/" in entry.path:
                     _release(entry)
 
 

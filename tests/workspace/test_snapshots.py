@@ -280,6 +280,14 @@ def test_rules_that_are_a_fifo_are_no_rules(work: Path, snapshots: Begun) -> Non
     }  # fmt: skip
 
 
+def test_a_nested_repository_of_fifos_keeps_nobody_waiting(work: Path, snapshots: Begun) -> None:
+    snapshots.begin(work, source(work))
+    (work / "nested/.git").mkdir(parents=True)
+    for name in ("HEAD", "config", "commondir"):
+        os.mkfifo(work / "nested/.git" / name)
+    assert names(snapshots, snapshots.take(work).tree) >= {"tracked", "sub/file"}
+
+
 def test_a_huge_file_is_named_and_not_recorded(
     work: Path, snapshots: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
