@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from outrig.core import tamper as judging
 from outrig.errors import OutrigError, reason
 from outrig.runner import snapshot
-from outrig.workspace import tamper
+from outrig.workspace import gitlinks, tamper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +68,8 @@ class Beginning:
         # takes the work over takes it from here. In the user's they have been told of it already.
         again = order.resumed is not None and order.plan.isolation.own_tree
         self._found = again and self._file.is_file()
+        git = order.plan.workspace.git_dir
+        self._index = tree / ".git/index" if own_tree else Path(git) / "index" if git else None
         self._looking = _Looking(
             lambda: (
                 tamper.Look(seen=()) if nothing or self._found else tamper.look(tree, since=None)
@@ -80,6 +82,8 @@ class Beginning:
 
     def _keep(self) -> dict[str, Any]:
         there = tamper.known(self._looking.outcome())
+        if self._index:
+            there += [("repository", path) for path in sorted(gitlinks.gitlinks(self._index))]
         if self._found:
             return {}
         self._file.parent.mkdir(mode=0o700, exist_ok=True)
@@ -102,6 +106,7 @@ class _After:
 
     def __init__(self, directory: Path, session: Session) -> None:
         self._directory = directory
+        self._session = session
         self._said: dict[str, Any] = {}
         self._looking: _Looking | None = None
         self._known: list[tuple[str, str]] = []
@@ -130,7 +135,7 @@ class _After:
     def _told(
         self, found: Look, env: Mapping[str, str], trees: tuple[object, object]
     ) -> dict[str, Any]:
-        left = tamper.planted(found, self._known)
+        left = [*tamper.planted(found, self._known), *self._gitlinks()]
         named = tamper.named(found)
         start, end = trees
         if isinstance(start, str) and isinstance(end, str) and (start != end or named):
@@ -143,6 +148,25 @@ class _After:
             held = traces.held(git, end) if named else frozenset()
             named = [one for one in named if one.path not in held]
         return {"tamper": judging.as_field(judging.ordered([*named, *left]))}
+
+    def _gitlinks(self) -> list[judging.Trace]:
+        """What the index of the session's repository leads to, and did not before."""
+        try:
+            found = gitlinks.gitlinks(_index_of(self._directory, self._session))
+        except ValueError as error:
+            return [judging.Trace(kind="unseen", path=".git/index", what=str(error))]
+        new = sorted(path for path in found if ("repository", path) not in self._known)
+        return [judging.Trace(kind="repository", path=path, what="a gitlink") for path in new]
+
+
+def _index_of(directory: Path, session: Session) -> Path:
+    """The index that git inside wrote."""
+    of = session.workspace
+    if of.get("mode") in ("worktree", "copy"):
+        return directory / "workspace/tree/.git/index"
+    if of.get("git") == "bind":
+        return Path(str(of.get("path"))) / ".git/index"
+    return directory / "workspace/git/index"
 
 
 def _owns_git(session: Session) -> bool:

@@ -203,3 +203,21 @@ def test_hostile_names_survive_the_record(home: Home, work: Path) -> None:
     found = left(home, plant)
     assert list(found) == ["fifo \\xff\n/\x1bpipe"]
     assert json.dumps(list(found))
+
+
+def test_a_gitlink_is_told_unless_it_was_there(home: Home, work: Path) -> None:
+    def link(path: str) -> None:
+        head = repositories.git("rev-parse", "HEAD", cwd=work).decode().strip()
+        entry = f"160000,{head},{path}"
+        repositories.git("update-index", "--add", "--cacheinfo", entry, cwd=work)
+
+    link("before")
+    assert left(home, lambda: link("planted"), git="bind") == {"repository planted": "a gitlink"}
+
+
+def test_an_index_that_is_none_is_said(home: Home, work: Path) -> None:
+    def damage() -> None:
+        (work / ".git/index").write_bytes(b"\0\0\xe0\0")
+
+    said = left(home, damage, git="bind")
+    assert said["unseen .git/index"] == "no index that could be read"
