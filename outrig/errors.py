@@ -114,6 +114,13 @@ class EngineError(OutrigError):
     reason: str | None = "start-failed"
 
 
+class SidecarError(OutrigError):
+    """A sidecar does not start, or does not become healthy."""
+
+    kind = "sidecar"
+    reason: str | None = "start-failed"
+
+
 class ContainerGoneError(EngineError):
     """The container vanished, and nobody can say how it ended."""
 

@@ -43,6 +43,11 @@ def complete_image(incomplete: str) -> list[str]:
     return _starting(sorted(config.images), incomplete) if config else []
 
 
+def complete_sidecar(incomplete: str) -> list[str]:
+    config = _config()
+    return _starting(sorted(config.sidecars), incomplete) if config else []
+
+
 def complete_network(incomplete: str) -> list[str]:
     return _starting(_choices("network", "mode"), incomplete)
 

@@ -22,6 +22,7 @@ from outrig.core import network as network_
 from outrig.core.plan import HOST_IMAGE, Request
 from outrig.core.relations import relations
 from outrig.core.session import Session
+from outrig.core.sidecars import again
 from outrig.errors import UsageError
 from outrig.runner.order import Sources
 
@@ -191,6 +192,7 @@ def resume(  # noqa: PLR0917 - one parameter per option
                 no_redact=no_redact or found.session.fields.get("redact") is False,
                 allow=(*allowed, *(allow or ())),
                 deny=(*denied, *(deny or ())),
+                sidecars=() if mode == "none" else again(found.session),
             ),
             env=tuple(env or ()),
             sources=Sources(env=os.environ, cwd=cwd, flags=given.flags(cwd, flags)),

@@ -16,6 +16,7 @@ from outrig.cli.completion import (
     complete_kind,
     complete_network,
     complete_session,
+    complete_sidecar,
 )
 from outrig.cli.option import Option, Words
 from outrig.cli.result import Result
@@ -152,6 +153,15 @@ def run(  # noqa: PLR0917 - one parameter per option
         list[str] | None,
         Option("--deny", "Never let it reach this.", metavar="HOST[:PORT]"),
     ] = None,
+    sidecar: Annotated[
+        list[str] | None,
+        Option(
+            "--sidecar",
+            "A database or cache that it reaches by this name.",
+            metavar="NAME[=IMAGE]",
+            complete=complete_sidecar,
+        ),
+    ] = None,
     entrypoint: Annotated[
         str | None, Option("--entrypoint", 'Replaces the image\'s own; "" clears it.')
     ] = None,
@@ -243,6 +253,7 @@ def run(  # noqa: PLR0917 - one parameter per option
                 with_changes=with_changes,
                 allow=tuple(allow or ()),
                 deny=tuple(deny or ()),
+                sidecars=tuple(sidecar or ()),
             ),
             env=tuple(env or ()),
             sources=Sources(

@@ -44,6 +44,7 @@ BUILTIN: Mapping[str, Mapping[str, Any]] = {
     "images": BUILTIN_IMAGES,
     "agents": BUILTIN_AGENTS,
     "secrets": {},
+    "sidecars": {},
 }
 
 _USUAL_GLOBAL_FILE = "~/.config/outrig/config.toml"
@@ -249,10 +250,15 @@ def _secret_error(_name: str, entry: Mapping[str, Any]) -> str | None:
     return secrets.contradiction(entry)
 
 
+def _sidecar_error(_name: str, entry: Mapping[str, Any]) -> str | None:
+    return None if "image" in entry else "expected image, which is what it runs"
+
+
 _ENTRY_ERRORS: Mapping[str, Callable[[str, Mapping[str, Any]], str | None]] = {
     "images": _image_error,
     "agents": _agent_error,
     "secrets": _secret_error,
+    "sidecars": _sidecar_error,
 }
 
 

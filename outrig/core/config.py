@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 # The tightest first; core/network.py says what they mean.
 NETWORKS = ("none", "filter", "audit", "open", "bridge")
+# A host name, a file's name among the logs, and no container's or log's that a session has anyway.
+SIDECAR_NAME = (
+    "(?!(stdout|stderr|terminal|build|gateway|holder|helper|localhost|outrig-broker|.*-holder)$)"
+    "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+)
+_CAPABILITY = "(?!(CAP_)?ALL$)[A-Z][A-Z_]{2,30}"
 
 
 @frozen
@@ -354,7 +360,7 @@ class SecurityConfig:
         doc="capabilities of the kernel, beside those of --user root",
         kind="strings",
         trust="narrower",
-        pattern="(?!(CAP_)?ALL$)[A-Z][A-Z_]{2,30}",
+        pattern=_CAPABILITY,
         expects='an array of capabilities such as "NET_RAW"; never ALL',
         example='["NET_RAW"]',
         default_words="none",
@@ -528,6 +534,68 @@ class GitConfig:
 
 
 @frozen
+class SidecarConfig:
+    image: str | None = key(
+        doc="its image, pulled when it is missing",
+        kind="string",
+        trust="trusted",
+        example='"postgres:17"',
+    )
+    command: tuple[str, ...] = key(
+        (),
+        doc="argv in place of the image's own",
+        kind="argv",
+        trust="trusted",
+        example='["postgres", "-c", "fsync=off"]',
+    )
+    env: Mapping[str, str] = names(
+        doc='environment: "value", or "${VAR}" of the host; whoever may use the engine can read it',
+        kind="environment",
+        trust="trusted",
+        example='{ POSTGRES_HOST_AUTH_METHOD = "trust" }',
+        pattern=VARIABLE_NAME,
+        expects="a variable's name: letters, digits and _",
+    )
+    health: tuple[str, ...] = key(
+        (),
+        doc="argv that is run in it until it ends with 0; the session starts then",
+        kind="argv",
+        trust="trusted",
+        example='["pg_isready", "-h", "127.0.0.1"]',
+        default_words="healthy once it runs",
+    )
+    health_timeout: float = key(
+        60.0, doc="no session when it takes longer", kind="duration", trust="trusted"
+    )
+    memory: int = key(1024**3, doc="memory, swap included", kind="size", trust="trusted")
+    user: str | None = key(
+        doc="UID[:GID]",
+        kind="string",
+        trust="trusted",
+        example='"999:999"',
+        default_words="the image's own",
+        pattern=r"[0-9]{1,10}(:[0-9]{1,10})?",
+        expects='"UID[:GID]"',
+    )
+    capabilities: tuple[str, ...] = key(
+        (),
+        doc="capabilities of the kernel; images that begin as root want CHOWN, SETUID, SETGID ...",
+        kind="strings",
+        trust="trusted",
+        pattern=_CAPABILITY,
+        expects='an array of capabilities such as "CHOWN"; never ALL',
+        example='["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]',
+        default_words="none",
+    )
+    on_demand: bool = key(
+        default=False,
+        doc="only for sessions that ask for it with --sidecar NAME",
+        kind="switch",
+        trust="trusted",
+    )
+
+
+@frozen
 class HooksConfig:
     planned: tuple[str, ...] = key(
         (),
@@ -643,6 +711,12 @@ class Config:
         doc="keys and passwords that sessions may use",
         pattern="[A-Za-z0-9][A-Za-z0-9_-]{0,62}",  # a file's name, and a part of a URL's path
         expects="a secret's name: letters, digits, _ - and a letter or digit first",
+    )
+    sidecars: Mapping[str, SidecarConfig] = named(
+        SidecarConfig,
+        doc="databases and caches beside a session, which reaches them by their names",
+        pattern=SIDECAR_NAME,
+        expects="a sidecar's name: lowercase letters, digits and -, and none that outrig uses",
     )
     git: GitConfig = section(GitConfig, doc="who commits when a session's work is taken over")
     hooks: HooksConfig = section(

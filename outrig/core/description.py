@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outrig.core import identity, security
+from outrig.core import identity, security, sidecars
 from outrig.core.moment import time_text
 from outrig.core.session import SCHEMA, Session
 
@@ -28,6 +28,10 @@ def first_record(
         "status": "planned",
         "started_at": time_text(at),
         "container_name": container_name,
+        "sidecar_container_names": [
+            sidecars.container_name(container_name, one.name) for one in plan.sidecars
+        ]
+        or None,
         "image_tag": plan.image.name,
         "image_config_name": plan.image.name,
         "working_dir": plan.workspace.start,
@@ -41,6 +45,7 @@ def first_record(
         "workdir": plan.working_dir,
         "user": plan.user,
         "network": plan.network.table,
+        sidecars.FIELD: {one.name: {"image": one.image} for one in plan.sidecars} or None,
         "tty": plan.tty,
         "notify": plan.notify or None,
         "grace": plan.grace,
@@ -81,6 +86,7 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
         "secrets": {one.name: one.way for one in plan.secrets} or None,
         "redact": plan.redact if plan.secrets else None,
         "network": plan.network.table,
+        "sidecars": {one.name: one.table for one in plan.sidecars} or None,
         "tty": plan.tty,
         "stdin": plan.stdin,
         "grace": plan.grace,

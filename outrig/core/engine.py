@@ -118,13 +118,15 @@ class Link:
     | inner  | the session's own network `to`, at `address`                       |
     | joined | the network of the container `to`, which must run by the start     |
 
-    `resolvers` are asked for names in place of the machine's.
+    `resolvers` are asked for names in place of the machine's; `hosts` are the addresses of names
+    that nobody is asked for, and whoever joins the container's network has them too.
     """
 
     kind: Literal["none", "bridge", "inner", "joined"]
     to: str = ""
     address: str = ""
     resolvers: tuple[str, ...] = ()
+    hosts: Mapping[str, str] = given(factory=dict)
 
 
 UNLINKED = Link(kind="none")

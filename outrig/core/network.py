@@ -206,6 +206,12 @@ class Inner:
     gateway: str
     agent: str
 
+    def beside(self, at: int) -> str:
+        """The address of one that is there beside the agent, counted from 0."""
+        from ipaddress import IPv4Address  # noqa: PLC0415 - as above
+
+        return str(IPv4Address(self.agent) + 1 + at)
+
 
 def inner(draw: int) -> Inner:
     """One of 4,096 that do not overlap, from random bits."""

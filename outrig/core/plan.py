@@ -11,7 +11,17 @@ from __future__ import annotations
 from posixpath import isabs, join, normpath, relpath
 from typing import TYPE_CHECKING, Literal
 
-from outrig.core import identity, mounts, naming, network, repository, secrets, security, workspace
+from outrig.core import (
+    identity,
+    mounts,
+    naming,
+    network,
+    repository,
+    secrets,
+    security,
+    sidecars,
+    workspace,
+)
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.core.frozen import frozen, given
 from outrig.core.relations import Relations, Work
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from outrig.core.config import AgentConfig, Config, MountConfig
     from outrig.core.secrets import Secret
     from outrig.core.security import Security
+    from outrig.core.sidecars import Sidecar
     from outrig.core.workspace import Isolation
 
 Stdin = Literal["null", "pipe", "terminal", "held"]  # held: open, for whoever attaches
@@ -55,6 +66,7 @@ class Request:
     with_changes: bool = False
     allow: tuple[str, ...] = ()  # network rules, beside those of the configuration
     deny: tuple[str, ...] = ()
+    sidecars: tuple[str, ...] = ()  # NAME or NAME=IMAGE
     resumed: str | None = None  # the session that this one goes on with
     again: bool = False  # the agent has spoken in it, and takes that up
 
@@ -150,6 +162,7 @@ class RunPlan:
     origins: Mapping[str, str]
     secrets: tuple[Secret, ...] = ()
     redact: bool = True
+    sidecars: tuple[Sidecar, ...] = ()
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -184,6 +197,7 @@ def draft(
     command = _command(request, agent_name, agent)
     tty = _tty(request, agent, terminal)
     reach = _network(request, resolved, agent)
+    beside = sidecars.chosen(config.sidecars, request.sidecars, reach.mode)
     _check_name(request.name)
     who = identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
     target = config.workspace.target
@@ -239,10 +253,12 @@ def draft(
             *secrets.left_out(config.secrets, agent_name, reach.mode),
             *security.risks(security.decide(config), config.run.user),
             *_forgotten(request, agent_name, agent),
+            *sidecars.notices(config.sidecars, beside, reach.mode),
         ),
         origins=resolved.origin,
         secrets=tuple(given),
         redact=not request.no_redact,
+        sidecars=beside,
     )
     _refuse_bytes(plan)
     return plan
@@ -438,6 +454,9 @@ def _refuse_bytes(plan: RunPlan) -> None:
     refuse_bytes("the working directory", (plan.working_dir,))
     refuse_bytes("the image's name", (plan.image.name,))
     refuse_bytes("host-paths", plan.host_paths)
+    for sidecar in plan.sidecars:
+        words = (sidecar.image, *sidecar.command, *sidecar.health)
+        refuse_bytes(f"sidecar {sidecar.name}: a word", words)
     for mount in plan.mounts:
         refuse_bytes(f"{mount.declared}: a path", (mount.source, mount.target))
 

@@ -92,7 +92,7 @@ def _kind(field: Field) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- config.example.toml
 
-EXAMPLE_ENTRIES = {"images": "base", "agents": "claude", "secrets": "anthropic"}
+EXAMPLE_ENTRIES = {"images": "base", "agents": "claude", "secrets": "anthropic", "sidecars": "db"}
 _HEAD = """\
 # All settings of outrig. Made from the code by `outrig config example`.
 #
@@ -102,8 +102,8 @@ _HEAD = """\
 #   <repo>/.agents/outrig/config.toml      nearest to the working directory
 #   <repo>/.agents/outrig/config.local.toml
 #
-# An entry of [images.NAME], [agents.NAME] or [secrets.NAME] in a file replaces that of the files
-# before it, and is laid over the built-in one; [[workspace.mounts]] of all files add up.
+# An entry of [images.NAME], [agents.NAME], [secrets.NAME] or [sidecars.NAME] in a file replaces
+# that of the files before it, and is laid over the built-in one; [[workspace.mounts]] add up.
 # Relative paths are relative to the file's directory; in a repo, to its root. ~ is the home.
 #
 # A repo's config could have been written by an agent. Who may set a key stands before the |:

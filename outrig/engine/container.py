@@ -126,7 +126,9 @@ def _network(link: Link) -> Mapping[str, Any]:
             # In a network of a session's own the gateway answers whoever asks the engine's own
             # resolver, too: by itself it would ask this machine's (a way out, CVE-2024-29018).
             dns = {"Dns": list(link.resolvers)} if link.resolvers else {}
-            return {"NetworkMode": link.to or link.kind, **dns}
+            hosts = [f"{name}:{address}" for name, address in link.hosts.items()]
+            named = {"ExtraHosts": hosts} if hosts else {}
+            return {"NetworkMode": link.to or link.kind, **dns, **named}
 
 
 def _sysctls(link: Link) -> Mapping[str, str]:

@@ -137,7 +137,8 @@ def finish(
     with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
         # A container that stays is noted: whoever comes next removes it. The run has ended, and a
         # note that cannot be taken away names what is gone.
-        leaving = network.Leaving(run.engine, run.held)
+        redaction = run.redacting.redaction if run.redacting else None
+        leaving = network.Leaving(run.engine, run.held, redaction)
         run.engine.remove(run.ref)
         run.held.update(lambda session: without_resource(session, run.attempt))
         volumes.release(run.engine, run.held)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from outrig.core import network
+from outrig.core import network, sidecars
 from outrig.core.engine import Link, Mount
 from outrig.core.session import with_fields
 from outrig.engine import addresses
@@ -61,35 +61,44 @@ def ready(making: Making) -> Ready:
     ref = making.engine.prepare(made, program.ENVIRONMENT)
     making.made_container(ref, GATEWAY, attempt)
     network_id, inner = making_network.there()
+    hosts = sidecars.hosts(making.order.plan.sidecars, inner)
+    _write_policy(making, hosts)
     _tell_place(making, inner)
+    proxy = f"http://{inner.gateway}:{PROXY_PORT}"
     starting = Aside(lambda: _start(making, ref, network_id, inner))
     making.undo.callback(starting.over)  # before anything is taken back
     own = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
     link, holding = holder.hold(making, own, holder.inner(inner.range))
+    waits = [starting.wait, holding.wait]
+    if hosts:
+        from outrig.runner import sidecars as beside_it  # noqa: PLC0415 - few sessions have one
+
+        waits.append(beside_it.begin(making, network_id, inner, starting).wait)
 
     def wait() -> None:
-        starting.wait()
-        holding.wait()
+        for one in waits:
+            one()
 
     return Ready(
         link=link,
         mounts=(_resolver(making, inner),),
-        environment=_proxies(making.order.plan.network, f"http://{inner.gateway}:{PROXY_PORT}"),
+        environment=_proxies(making.order.plan.network, proxy, hosts),
         wait=wait,
         broker=f"http://{BROKER_NAME}:{BROKER_PORT}",
     )
 
 
-def _proxies(plan: NetworkPlan, proxy: str) -> Mapping[str, str]:
+def _proxies(plan: NetworkPlan, proxy: str, hosts: Mapping[str, str]) -> Mapping[str, str]:
     """Names need no proxy. To an address only one leads: engines drop what is sent there."""
     if all(network.is_of_names(rule) for rule in plan.allow):
         return {"OUTRIG_PROXY": proxy}
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-    beside_it = f"localhost,127.0.0.1,::1,{urlsplit(proxy).hostname},{BROKER_NAME}"
+    beside_it = ("localhost", "127.0.0.1", "::1", str(urlsplit(proxy).hostname), BROKER_NAME)
+    without = ",".join((*beside_it, *hosts, *hosts.values()))
     return {
         "OUTRIG_PROXY": proxy,
         **dict.fromkeys(names, proxy),
-        **dict.fromkeys(("NO_PROXY", "no_proxy"), beside_it),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), without),
     }
 
 
@@ -134,13 +143,11 @@ def _tell_place(making: Making, inner: Inner) -> None:
 
 
 def _files(making: Making) -> Path:
-    """The policy, and an empty journal that shows among the logs."""
+    """The policy's place, and an empty journal that shows among the logs."""
     folder = Path(making.held.directory) / places.GATEWAY
     folder.parent.mkdir(mode=0o700)
     folder.mkdir()
     folder.chmod(0o755)
-    policy = network.policy(making.order.plan.network, own=addresses.own(), hosts={})
-    told.write_policy(Path(making.held.directory), policy)
     journal, usage = folder / places.NETWORK_LOG, folder / places.USAGE
     for written in (journal, usage):
         written.touch(mode=0o600)
@@ -148,6 +155,11 @@ def _files(making: Making) -> Path:
             os.chown(written, *_user(making))
     (making.held.directory / places.LOGS / places.NETWORK_LOG).hardlink_to(journal)
     return folder
+
+
+def _write_policy(making: Making, hosts: Mapping[str, str]) -> None:
+    policy = network.policy(making.order.plan.network, own=addresses.own(), hosts=hosts)
+    told.write_policy(Path(making.held.directory), policy)
 
 
 def _shown(folder: Path) -> Sequence[Mount]:

@@ -7,6 +7,7 @@ core/rules.py:
 | what the session sends                             | becomes of it |
 |----------------------------------------------------|---------------|
 | within itself, and answers to whoever asked it     | passes        |
+| to a sidecar of its own                            | passes        |
 | to an address of a deny rule                       | refused       |
 | to one of an allow rule; a question to a resolver  | passes        |
 | to a special address, this machine, its neighbours | refused       |
@@ -24,8 +25,9 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from outrig.core import address, network
+from outrig.core import address, network, sidecars
 from outrig.core.engine import Link
+from outrig.core.frozen import replace
 from outrig.engine import addresses
 from outrig.runner import beside, program
 from outrig.runner.network import Aside, Ready
@@ -77,20 +79,44 @@ echo ready
 
 def ready(making: Making) -> Ready:
     """Begin to make that of a session in open. Raises NetworkError or EngineError."""
-    link, holding = hold(making, making.outside, shutters(making.order.plan.network))
-    return Ready(link=link, wait=holding.wait)
+    plan = making.order.plan
+    if not plan.sidecars:
+        link, holding = hold(making, making.outside, shutters(plan.network))
+        return Ready(link=link, wait=holding.wait)
+    from outrig.runner import sidecars as beside_it  # noqa: PLC0415 - few sessions have one
+
+    network_id, inner_ = making.network().there()
+    hosts = sidecars.hosts(plan.sidecars, inner_)
+    outside, legs = replace(making.outside, hosts=hosts), ((network_id, inner_.agent),)
+    shut = shutters(plan.network, hosts.values())
+    link, holding = hold(making, outside, shut, legs=legs)
+    started = beside_it.begin(making, network_id, inner_, holding)
+
+    def wait() -> None:
+        holding.wait()
+        started.wait()
+
+    return Ready(link=link, wait=wait)
 
 
-def hold(making: Making, link: Link, filters: Iterable[str]) -> tuple[Link, Aside[None]]:
+def hold(
+    making: Making,
+    link: Link,
+    filters: Iterable[str],
+    *,
+    role: str = ROLE,
+    legs: Iterable[tuple[str, str]] = (),
+) -> tuple[Link, Aside[None]]:
     """Begin to hold what `link` says; the agent's own link, and what is to be waited for.
 
-    Raises EngineError; what is waited for NetworkError, too.
+    `legs` are further networks, with an address in each. Raises EngineError; what is waited for
+    NetworkError, too.
     """
     image, of_host = making.engine.host_image(())
-    attempt = making.note_container(ROLE)
+    attempt = making.note_container(role)
     made = beside.container(
         making,
-        role=ROLE,
+        role=role,
         attempt=attempt,
         image=image,
         mounts=tuple(of_host),
@@ -101,7 +127,9 @@ def hold(making: Making, link: Link, filters: Iterable[str]) -> tuple[Link, Asid
         pids=_PIDS,
     )
     ref = making.engine.prepare(made, {"PATH": program.PATH})
-    making.made_container(ref, ROLE, attempt)
+    making.made_container(ref, role, attempt)
+    for network_id, where in legs:
+        making.engine.join_network(network_id, ref, where)
     told = "".join(f"{line}\n" for line in (*filters, "end")).encode()
     starting = Aside(lambda: beside.start(making, ref, told, failed=FAILED))
     making.undo.callback(starting.over)
@@ -119,13 +147,18 @@ def inner(range_: str) -> Iterator[str]:
     yield "6-A OUTPUT -j REJECT"
 
 
-def shutters(plan: NetworkPlan) -> Iterator[str]:
-    """The filter's rules, each after a 4 or a 6 that says for which family."""
+def shutters(plan: NetworkPlan, sidecars: Iterable[str] = ()) -> Iterator[str]:
+    """The filter's rules, each after a 4 or a 6 that says for which family.
+
+    `sidecars` are the addresses of the session's own.
+    """
     for family in ("4", "6"):
         yield f"{family}-A OUTPUT -o lo -j ACCEPT"
         yield f"{family}-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"
     for kind in _NEIGHBOURS:  # without which there is no IPv6 at all
         yield f"6-A OUTPUT -p icmpv6 --icmpv6-type {kind} -j ACCEPT"
+    for one in sidecars:
+        yield _line(ip_network(one), "", "ACCEPT")
     for text in plan.deny:
         yield from _of_rule(network.parse(text), "REJECT")
     for text in plan.allow:

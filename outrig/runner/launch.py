@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from outrig.core.ending import Ending
-    from outrig.core.engine import Container, Facts, Ref
+    from outrig.core.engine import Container, Facts, Image, Ref
     from outrig.core.identity import Identity
     from outrig.core.session import Session
     from outrig.engine import Attached, Engine
@@ -274,7 +274,16 @@ class _Start:
         facts = self.engine.facts()
         who = self._who(facts)
         brokered = secrets.of_broker(self.order, self.known)
-        reach = network.ready(self.order, self.held, who, self.engine, self.undo, broker=brokered)
+        reach = network.ready(
+            self.order,
+            self.held,
+            who,
+            self.engine,
+            self.undo,
+            broker=brokered,
+            images=self._images_beside(),
+            redaction=self.known.redaction,
+        )
         self._adopt()
         tree = self._workspace(who)
         taking, looking = self._snapshot(tree)
@@ -289,10 +298,13 @@ class _Start:
             **handed.environment,
         }
         ref = self._prepare(container, env)
+        for leg, address in reach.legs:
+            self.engine.join_network(leg, ref, address)
         self._note(ref, container, found, facts)
         self.cancel.check()
         recorder = self._recorder(container)
-        reach.wait()
+        with self.cancel.interruptible():  # a sidecar takes its time
+            reach.wait()
         said = {**taking.outcome(), **looking.outcome()}  # from here on the session can write
         output = self._started(ref)
         self.undo.callback(output.close)
@@ -322,6 +334,13 @@ class _Start:
             control=control,
             redacting=Redacting(self.known.redaction) if self.known.redaction else None,
         )
+
+    def _images_beside(self) -> Mapping[str, Image]:
+        if not self.order.plan.sidecars:
+            return {}
+        from outrig.runner import sidecars  # noqa: PLC0415 - few sessions have one
+
+        return sidecars.images(self.engine, self.order, cancel=self.cancel, show=self.show)
 
     def _adopt(self) -> None:
         if self.order.resumed is not None:

@@ -6,6 +6,8 @@
 | open          | a holder: a container whose network, with fewer ways out, the agent has |
 | filter, audit | a network of the session's own that leads nowhere, and a gateway in it  |
 
+With sidecars (runner/sidecars.py) every mode but none has a network of the session's own.
+
 All of it is noted in the record before it is made, and goes with the session's container. The
 gateway is told what it is to do on its stdin, and says `ready` before the agent may start.
 """
@@ -22,13 +24,16 @@ from outrig.core import naming, network
 from outrig.core.engine import BRIDGED, UNLINKED, Link, Mount, Ref
 from outrig.core.frozen import frozen, given
 from outrig.core.session import with_fields, with_resource, without_resource
-from outrig.errors import AddressesTakenError, NetworkError, OutrigError
+from outrig.core.sidecars import name_of
+from outrig.errors import AddressesTakenError, NetworkError, OutrigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from outrig.core.engine import Image
     from outrig.core.identity import Identity
     from outrig.core.network import Inner
+    from outrig.core.redact import Redaction
     from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.runner.order import Order
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KIND = "network"
-GATEWAY = "gateway"  # the role of a container
+GATEWAY, SIDECAR = "gateway", "sidecar"  # roles of containers
 _DRAWS = 64
 _LAST_WORDS_SECONDS = 5.0
 
@@ -51,6 +56,7 @@ class Ready:
     environment: Mapping[str, str] = given(factory=dict)
     wait: Callable[[], None] = lambda: None
     broker: str | None = None  # its URL
+    legs: tuple[tuple[str, str], ...] = ()  # further networks, and the agent's address in each
 
 
 def ready(
@@ -61,24 +67,31 @@ def ready(
     undo: contextlib.ExitStack,
     *,
     broker: Mapping[str, object] | None = None,
+    images: Mapping[str, Image] = {},
+    redaction: Redaction | None = None,
 ) -> Ready:
-    """Make it; `undo` takes it back. Raises NetworkError or EngineError.
+    """Make it; `undo` takes it back. Raises NetworkError, SidecarError or EngineError.
 
-    `broker` is what the gateway is told of its broker.
+    `broker` is what the gateway is told of its broker, `images` are those of the sidecars.
     """
+    making = Making(order, held, who, engine, undo, broker, images, redaction)
     match order.plan.network.mode:
         case "none":
             return Ready(link=UNLINKED)
-        case "bridge":
+        case "bridge" if not order.plan.sidecars:
             return Ready(link=BRIDGED)
-        case "open":
-            from outrig.runner import holder  # noqa: PLC0415 - each mode loads its own
+        case "bridge":
+            from outrig.runner import sidecars  # noqa: PLC0415 - each mode loads its own
 
-            return holder.ready(Making(order, held, who, engine, undo))
+            return sidecars.bridged(making)
+        case "open":
+            from outrig.runner import holder  # noqa: PLC0415
+
+            return holder.ready(making)
         case _:
             from outrig.runner import gateway  # noqa: PLC0415
 
-            return gateway.ready(Making(order, held, who, engine, undo, broker))
+            return gateway.ready(making)
 
 
 @frozen(kw_only=False)
@@ -91,6 +104,8 @@ class Making:
     engine: Engine
     undo: contextlib.ExitStack
     broker: Mapping[str, object] | None = None  # what it is told; with secrets, stored nowhere
+    images: Mapping[str, Image] = given(factory=dict)  # of sidecars, by their names
+    redaction: Redaction | None = None  # of what they say
 
     @property
     def outside(self) -> Link:
@@ -221,11 +236,13 @@ class Leaving:
     Begun before the agent's container is removed, and over after it.
     """
 
-    def __init__(self, engine: Engine, held: Held) -> None:
+    def __init__(self, engine: Engine, held: Held, redaction: Redaction | None = None) -> None:
         self._engine = engine
         self._held = held
+        self._redaction = redaction
+        self._lost: dict[str, str] = {}  # why a log is not kept, by attempt
         self._going = [
-            (role, attempt, Aside(functools.partial(_end, engine, container, role)))
+            (role, attempt, Aside(functools.partial(self._end, container, role, attempt)))
             for container, role, attempt in beside(held.session)
         ]
 
@@ -236,11 +253,48 @@ class Leaving:
                 early = going.wait()
                 if early is not None and role == GATEWAY:
                     self._tell(early)
+                if role == SIDECAR:
+                    self._tell_of_sidecar(attempt, early)
                 _forget(self._held, attempt)
         for _, attempt in list(noted(self._held.session)):
             with contextlib.suppress(OutrigError):
                 remove_all(self._engine, self._held.session)
                 _forget(self._held, attempt)
+
+    def _end(self, container: str, role: str, attempt: str) -> int | None:
+        """Remove it; with which code it had ended before, if it had. Most have last words."""
+        ref = Ref(engine="docker", endpoint=self._engine.endpoint, id=container)
+        ended = self._engine.exit(ref)
+        if ended is None and role in (GATEWAY, SIDECAR):
+            self._engine.signal(ref, "TERM")
+            self._engine.ended(ref, _LAST_WORDS_SECONDS)
+        if role == SIDECAR:
+            self._keep_log(ref, attempt)
+        self._engine.remove(ref)
+        return ended.code if ended else None
+
+    def _keep_log(self, ref: Ref, attempt: str) -> None:
+        from outrig.runner import sidecars  # noqa: PLC0415 - few sessions have one
+
+        name = name_of(self._held.session, attempt)
+        if name is None:
+            return
+        try:
+            sidecars.keep_log(self._engine, ref, self._held.directory, name, self._redaction)
+        except StoreError as error:
+            self._lost[attempt] = error.message
+
+    def _tell_of_sidecar(self, attempt: str, early: int | None) -> None:
+        """One that ended before its session, or whose words the disk refused."""
+        from outrig.runner import sidecars  # noqa: PLC0415 - as above
+
+        said = (
+            {"failed": f"it ended with {early} before the session did"} if early is not None else {}
+        )
+        lost = {"log": self._lost[attempt]} if attempt in self._lost else {}
+        name = name_of(self._held.session, attempt)
+        if name is not None and (said or lost):
+            self._held.update(lambda session: sidecars.with_said(session, name, **said, **lost))
 
     def _tell(self, code: int) -> None:
         """A gateway that ended before its session: from then on nothing went out."""
@@ -248,17 +302,6 @@ class Leaving:
         failed = f"the gateway ended with {code} before the session did"
         network_ = {**(said if isinstance(said, dict) else {}), "failed": failed}
         self._held.update(lambda session: with_fields(session, network=network_))
-
-
-def _end(engine: Engine, container: str, role: str) -> int | None:
-    """Remove it; with which code it had ended before, if it had. A gateway has last words."""
-    ref = Ref(engine="docker", endpoint=engine.endpoint, id=container)
-    ended = engine.exit(ref)
-    if ended is None and role == GATEWAY:
-        engine.signal(ref, "TERM")
-        engine.ended(ref, _LAST_WORDS_SECONDS)
-    engine.remove(ref)
-    return ended.code if ended else None
 
 
 def remove_all(engine: Engine, session: Session) -> None:

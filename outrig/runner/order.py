@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core import cascade, environment, network, plan, secrets
+from outrig.core import cascade, environment, network, plan, reference, secrets
 from outrig.core.frozen import frozen, replace
 from outrig.core.identity import Person
 from outrig.errors import ConfigError, WorkspaceError
@@ -43,6 +43,7 @@ class Order:
     committer: Mapping[str, str]
     git_settings: Mapping[str, str]  # core.* of the user's own git
     home: Path  # the caller's
+    beside: Mapping[str, Mapping[str, str]]  # the environments of its sidecars
     seccomp: str | None  # the text of the profile that was asked for
     mounts: tuple[Mount, ...]  # the plan's further ones, resolved
     warnings: tuple[str, ...]
@@ -129,6 +130,7 @@ def _drawn_up(
         committer=committing.identity(),
         git_settings=committing.settings(),
         home=home,
+        beside=_beside(drafted, resolved.config, where.env),
         seccomp=_profile(resolved.config.security.seccomp),
         mounts=mounts,
         warnings=(*resolved.warnings, *asked.notices),
@@ -168,6 +170,17 @@ def _reach(
     brokered = [url for one in drafted.secrets if one.route for url in one.route.places]
     apart = {rule for rule in map(network.rule_of_url, brokered) if rule not in wished}
     return replace(reach, allow=tuple(rule for rule in allowed if rule not in apart))
+
+
+def _beside(
+    drafted: RunPlan, config: Config, host: Mapping[str, str]
+) -> Mapping[str, Mapping[str, str]]:
+    """The environments of its sidecars. Raises ConfigError for a variable that is not set."""
+    entries = {one.name: config.sidecars.get(one.name) for one in drafted.sidecars}
+    return {
+        name: reference.resolve(entry.env, host, f"sidecars.{name}.env") if entry else {}
+        for name, entry in entries.items()
+    }
 
 
 def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from outrig.core.engine import Exit, Seen
     from outrig.core.reconcile import Repair
+    from outrig.core.redact import Redaction
     from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.runner.reach import Connect
@@ -165,6 +166,20 @@ class _Hands:
             except OSError as error:
                 self.failed[before.id] = StoreError(reason(error))
 
+    def _keep_logs(self, repair: Repair, session: Session) -> None:
+        """What its sidecars said, before they go."""
+        beside = [(one.ref, one.attempt) for one in repair.others if one.role == network.SIDECAR]
+        if not beside or not self._engine:
+            return
+        from outrig.runner import sidecars  # noqa: PLC0415 - few sessions have one
+
+        def redaction() -> Redaction | None:
+            redacting = secrets.redacting(session)
+            return redacting.redaction if redacting else None
+
+        directory = self._store.directory(session.id)
+        sidecars.keep_logs(self._engine, session, directory, beside, redaction)
+
     # ------------------------------------------------------------------ the repairs
     def _close(self, _repair: Repair, session: Session) -> None:
         """The rewrite that changes nothing takes the mark away; what is noted is gone."""
@@ -177,6 +192,7 @@ class _Hands:
 
     def _remove(self, repair: Repair, session: Session) -> None:
         assert self._engine
+        self._keep_logs(repair, session)
         for one in (repair.agent, *repair.others):
             if one:
                 self._engine.remove(one.ref)
@@ -267,6 +283,7 @@ class _Hands:
             return with_workspace(done, **said)
 
         self._store.update(session.id, finished)
+        self._keep_logs(repair, session)
         secrets.release(session)
         if self._engine:
             self._remove(repair, session)

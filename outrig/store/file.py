@@ -14,7 +14,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 LARGEST = 16 * 1024 * 1024  # bytes; a record has a few thousand
 
@@ -102,6 +102,11 @@ def is_temporary(name: str) -> bool:
     return name.startswith((".session.json.", ".intent.json.", ".config.toml.")) and name.endswith(
         ".tmp"
     )
+
+
+def is_unfinished(name: str, of: Collection[str]) -> bool:
+    """Whether a name is that of a replacement of one of these that was never finished."""
+    return name.endswith(".tmp") and any(name.startswith(f".{one}.") for one in of)
 
 
 def _read_all(fd: int, size: int) -> bytes:

@@ -10,6 +10,7 @@
             session.json intent.json config.toml
             .reserve                space for the end, should the disk be full by then
             logs/                       stdout.log stderr.log terminal.log timing build.log
+                                        NAME.log of each sidecar
             etc/ home/ workspace/       what is mounted into the container
             run/gateway/                policy.json, network.jsonl: mounted into its gateway
     $XDG_CONFIG_HOME/outrig/config.toml the global config (~/.config)

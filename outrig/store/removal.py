@@ -20,13 +20,14 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from outrig.core import sidecars
 from outrig.core.session import Session
 from outrig.errors import StoreError
 from outrig.store import file, tree
 from outrig.store.places import CONFIG, INTENT, LOG_FILES, LOGS, NAMES, OPEN, RECORD, RESERVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from outrig.store.sessions import SessionStore
@@ -151,19 +152,21 @@ def _empty(directory: int, record: Session | None) -> tuple[str, ...]:
     for name in names:
         if name in _FILES or file.is_temporary(name):
             _unlink_regular(name, directory)
-    _empty_logs(directory, foreign=foreign)
+    beside = map(sidecars.log_file, sidecars.noted(record)) if record else ()
+    _empty_logs(directory, {*LOG_FILES, *beside}, foreign=foreign)
     _unlink_regular(RECORD, directory)
     os.fsync(directory)
     return tuple(sorted(os.listdir(directory)))
 
 
-def _empty_logs(directory: int, *, foreign: bool) -> None:
+def _empty_logs(directory: int, known: Collection[str], *, foreign: bool) -> None:
     with (
         contextlib.suppress(FileNotFoundError, NotADirectoryError),
         _entered(LOGS, directory) as logs,
     ):
         for name in os.listdir(logs):
-            if name in LOG_FILES or (foreign and name.endswith(_FOREIGN_LOGS)):
+            known_name = name in known or file.is_unfinished(name, known)
+            if known_name or (foreign and name.endswith(_FOREIGN_LOGS)):
                 _unlink_regular(name, logs)
         with contextlib.suppress(OSError):  # not empty: somebody put something there
             os.rmdir(LOGS, dir_fd=directory)
