@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -390,6 +391,10 @@ def dying(tree: Tree, request: pytest.FixtureRequest) -> Callable[[int], bool]:
         ]
         done = subprocess.run(argv, check=False, capture_output=True)
         assert done.returncode in (0, -9), done.stderr
+        # git, which holds the branch for it, hears of its end and lets go a moment later.
+        patience = time.monotonic() + 30
+        while (tree.git_dir / "HEAD.lock").exists() and time.monotonic() < patience:
+            time.sleep(0.01)
         return done.returncode != 0
 
     return die
