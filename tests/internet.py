@@ -100,6 +100,7 @@ def internet(client: docker.DockerClient, image: str, folder: Path) -> Iterator[
             container = client.containers.create(
                 image,
                 ["python3", "/internet.py", *words],
+                user=f"{os.getuid()}:{os.getgid()}",  # who reads and forgets what is kept
                 volumes={
                     str(Path(__file__).resolve()): {"bind": "/internet.py", "mode": "ro"},
                     str(folder): {"bind": "/content", "mode": "rw"},

@@ -2,7 +2,8 @@
 
 A session can run as another uid than its caller (`-u`), and its files then belong to that uid. A
 helper container removes them: as that user, without a network or a capability, and with nothing
-mounted but its HOME, its workspace and the machine's /usr.
+mounted but its HOME, its workspace and the machine's /usr. What the kernel made for an overlay
+belongs to root and nobody may enter it; there the helper is root, with no more than that takes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core import naming
 from outrig.core.engine import UNLINKED, Container, Mount
+from outrig.core.security import Security
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 HOUSE = "/evicted"
 ROOMS = ("home", "workspace")
+LAYER = "workspace/work"  # the work directory of an overlay
 # Silent, because nobody reads it. What is locked is unlocked first; links are not followed.
 REMOVE = f"exec >/dev/null 2>&1; chmod -R u+rwx {HOUSE}; find {HOUSE} -mindepth 2 -delete"
 
@@ -36,7 +39,8 @@ def evict(engine: Engine, session: Session, directory: Path) -> None:
     """Empty HOME and workspace of an ended session as far as its user may. Raises OutrigError."""
     here = os.path.realpath(directory)
     rooms = [room for room in ROOMS if _is_directory(f"{here}/{room}")]
-    user = session.text("user")
+    layered = _is_directory(f"{here}/{LAYER}")
+    user = "0:0" if layered else session.text("user")
     if not _USER.fullmatch(user) or not rooms:
         return
     theirs = [
@@ -63,6 +67,7 @@ def evict(engine: Engine, session: Session, directory: Path) -> None:
         tty=False,
         stdin=False,
         keep_host_userns=engine.facts().userns_remap,
+        security=Security(capabilities=("DAC_OVERRIDE", "FOWNER") if layered else ()),
     )
     ref = engine.prepare(container, {"PATH": "/usr/bin:/bin"})
     try:

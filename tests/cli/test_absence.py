@@ -124,7 +124,7 @@ def test_a_secret_is_nowhere_while_its_session_runs(
     mine: dict[str, Any] = {"label": f"org.outrig.session={running}"}
     containers = engine_client.containers.list(all=True, filters=mine)
     networks = engine_client.networks.list(filters=mine)
-    assert len(containers) == 2
+    assert len(containers) == 3  # the agent, its gateway, and the holder of its network
     assert networks
     api: Any = engine_client.api
     shown = [api.inspect_container(one.id) for one in containers]
