@@ -124,8 +124,8 @@ def test_sidecars_know_each_other_and_nothing_else(
         ("echo no room >&2; exit 3", "", "sidecar bad ended with 3: no room"),
         (
             "exec sleep 100",
-            'health = ["/bin/sh", "-c", "echo not yet; exit 1"]\nhealth-timeout = "1s"',
-            "sidecar bad is not healthy after 1 s: 1 not yet",
+            'health = ["/bin/sh", "-c", "echo not yet; exit 1"]\nhealth-timeout = "4s"',
+            "sidecar bad is not healthy after 4 s: 1 not yet",
         ),
         ("exec sleep 100", 'health = ["/bin/none"]', "sidecar bad: its health command:"),
     ],
