@@ -22,7 +22,6 @@ from outrig.core.container import container_for
 from outrig.core.ending import EXIT_OWN_FAILURE, Intent, interrupted_early, never_started
 from outrig.core.frozen import frozen
 from outrig.core.moment import time_text
-from outrig.core.mounts import inside
 from outrig.core.session import (
     ended,
     preparing,
@@ -32,14 +31,7 @@ from outrig.core.session import (
     with_workspace,
     without_resource,
 )
-from outrig.errors import (
-    EngineError,
-    EngineUnreachableError,
-    MountError,
-    OutrigError,
-    StoreError,
-    UsageError,
-)
+from outrig.errors import EngineError, EngineUnreachableError, OutrigError, StoreError
 from outrig.record.log import Recorder
 from outrig.record.redact import Redacting
 from outrig.runner import (
@@ -48,6 +40,7 @@ from outrig.runner import (
     issue,
     mounted,
     network,
+    refusals,
     secrets,
     snapshot,
     tamper,
@@ -56,7 +49,6 @@ from outrig.runner import (
 from outrig.runner.cancel import CancelledError
 from outrig.runner.launched import Launched
 from outrig.store import creation, file, intents, places, toml
-from outrig.workspace import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,10 +82,7 @@ def launch(
     Raises the OutrigError that stopped it, or CancelledError; the record, if there is one by
     then, says the same.
     """
-    _refuse_elsewhere(engine)
-    _refuse_socket(order, engine)
-    _refuse_own_state(order)
-    _refuse_planted(order, session_dir)
+    refusals.check(order, engine, session_dir)
     known = secrets.values(order)
     issue.settle_rivals(order.plan.alone, store, engine)
     with contextlib.ExitStack() as undo, _earlier(order):
@@ -131,61 +120,6 @@ def _earlier(order: Order) -> contextlib.AbstractContextManager[None]:
     from outrig.runner import resume  # noqa: PLC0415 - few sessions go on
 
     return resume.reserved(order)
-
-
-def _refuse_elsewhere(engine: Engine) -> None:
-    """An engine that does not see our files can be refused without a record."""
-    locality = engine.locality()
-    if not locality.local:
-        raise EngineError(
-            f"the engine at {engine.endpoint} cannot mount the workspace: {locality.why}",
-            hint="use an engine on this machine: outrig doctor",
-        )
-
-
-def _refuse_socket(order: Order, engine: Engine) -> None:
-    """Nothing that is mounted holds the engine's own socket, wherever that is."""
-    scheme, _, path = engine.endpoint.partition("://")
-    if scheme != "unix":
-        return
-    for source in (order.plan.workspace.root, *(mount.source for mount in order.mounts)):
-        if inside(os.path.realpath(path), (source,)):
-            raise MountError(
-                f"{source} holds the engine's socket {path}: whoever has it has this machine",
-                hint="mount a directory that does not, or move the socket",
-            )
-
-
-def _refuse_own_state(order: Order) -> None:
-    """A session that can write approvals or the user's config would approve itself."""
-    env = order.host_env
-    kept = (places.state(env), places.global_config(env).parent, places.cache(env))
-    plan = order.plan
-    sources = [mount.source for mount in order.mounts if mount.writable]
-    if plan.isolation.mode == "bind":
-        sources.append(plan.workspace.root)
-    for own in map(os.path.realpath, kept):
-        for source in sources:
-            if inside(own, (source,)):
-                raise MountError(
-                    f"{source} holds {own}, where outrig keeps what you approved, configured and "
-                    "what it learned; no session may write that",
-                    hint="mount it read-only, or a directory that does not hold it",
-                )
-
-
-def _refuse_planted(order: Order, session_dir: Path | None) -> None:
-    """A --session-dir by way of a link in the workspace is where some session wanted it."""
-    if session_dir is None:
-        return
-    plan = order.plan
-    link = sources.first_link(Path(plan.workspace.start) / session_dir, Path(plan.workspace.root))
-    if link is not None:
-        raise UsageError(
-            f"--session-dir {session_dir} goes through {link}, a link in the workspace, to "
-            f"{os.path.realpath(link)}: a session may have planted it",
-            hint="name the directory itself",
-        )
 
 
 def _without_values(show: Callable[[str], None], known: Values) -> Callable[[str], None]:
