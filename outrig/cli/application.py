@@ -11,13 +11,13 @@ import typer
 
 from outrig import __version__
 from outrig.cli import option, report
-from outrig.cli.main import DOORS
+from outrig.cli.doors import DOORS
 from outrig.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from outrig.cli.main import Door
+    from outrig.cli.doors import Door
 
 # Options end at the first word of the command, which keeps its own options.
 TAKE_COMMANDS = ("run", "exec")

@@ -53,7 +53,7 @@ def page(topic: str) -> str:
     """Raises UsageError for one that there is not."""
     known = topics()
     if topic not in known:
-        from outrig.cli.main import DOORS
+        from outrig.cli.doors import DOORS
         from outrig.core.suggestion import nearest
 
         command = next((door.name for door in DOORS if topic in (door.name, door.alias)), None)

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from outrig.cli.doors import DOORS
 from outrig.cli.help import DOCS, page, topics
-from outrig.cli.main import DOORS
 from outrig.core import keys
 from tests.conftest import REPO
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.cli.main import DOORS
+from outrig.cli.doors import DOORS
 from tests.cli import terminals
 from tests.cli.conftest import until
 from tests.repositories import HOOKS, PROGRAMS, Canary, made

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig import __version__
-from outrig.cli.main import DOORS
+from outrig.cli.doors import DOORS
 
 if TYPE_CHECKING:
     from tests.conftest import Outrig

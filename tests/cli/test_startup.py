@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.cli.application import build_app, overview
-from outrig.cli.main import DOORS
+from outrig.cli.doors import DOORS
 from outrig.store.sessions import SessionStore
 from tests import records
 from tests.conftest import Outrig
