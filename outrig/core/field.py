@@ -51,8 +51,8 @@ TRUST_WORDS: Mapping[Trust, str] = {
     "global": "system or global config, OUTRIG_*, flags",
 }
 
-
 VARIABLE_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+CAPABILITY = "(?!(CAP_)?ALL$)[A-Z][A-Z_]{2,30}"
 
 
 def key(
