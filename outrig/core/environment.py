@@ -56,7 +56,8 @@ def asked(
     values |= chosen
     for name, value in values.items():
         refuse_bytes(f"the value of {name}", (value,))
-    return Asked(values=values, notices=notices)
+    left = {name: value for name, value in values.items() if name not in instead}
+    return Asked(values=left, notices=notices)
 
 
 def literal(flags: Sequence[str]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from outrig.core.words import refuse_bytes
 from outrig.errors import MountError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import AgentConfig, Config, MountConfig
@@ -265,9 +265,9 @@ def draft(
 
 
 def secrets_of(
-    request: Request, resolved: Resolved, host: Mapping[str, str], said: Collection[str]
+    request: Request, resolved: Resolved, host: Mapping[str, str], flags: Mapping[str, str]
 ) -> tuple[Secret, ...]:
-    """The session's secrets; `said` are variables that flags and configuration set.
+    """The session's secrets; `flags` are variables that the command line sets.
 
     An agent that is pointed at another host by words of its own gets its key as it asks for it.
     """
@@ -276,12 +276,20 @@ def secrets_of(
     agent = config.agents[name] if name else None
     mode = _network(request, resolved, agent).mode
     given = secrets.given(config.secrets, name, mode)
+    if agent is None:
+        return given
     elsewhere = any("://" in word for word in request.words)
-    if agent is None or mode not in network.GATED or elsewhere:
-        return given
-    if any(one.variable in agent.env_any_of for one in given):
-        return given
-    return (*given, *secrets.implied(agent, host, named=config.secrets, said=said))
+    return (
+        *given,
+        *secrets.implied(
+            agent,
+            host,
+            given=given,
+            named=config.secrets,
+            said={**config.env, **agent.env, **flags},
+            broker=mode in network.GATED and not elsewhere,
+        ),
+    )
 
 
 def chosen_agent(request: Request, config: Config) -> str | None:

@@ -7,7 +7,8 @@
 | env    | VARIABLE, in the process tree of the command               | the session's user         |
 
 Where `as` is not said, a secret that knows where it may be sent goes by the broker, every other
-one as a file. A broker stands in the gateway, so a session without one gets no such secret.
+one as a file. A broker stands in the gateway, so a session without one gets no such secret; an
+agent's own key is then a variable that only its process tree has.
 """
 
 from __future__ import annotations
@@ -171,38 +172,58 @@ def left_out(entries: Mapping[str, SecretConfig], agent: str | None, network: st
 
 
 def implied(
-    agent: AgentConfig, host: Mapping[str, str], *, named: Collection[str], said: Collection[str]
+    agent: AgentConfig,
+    host: Mapping[str, str],
+    *,
+    given: Collection[Secret],
+    named: Collection[str],
+    said: Mapping[str, str],
+    broker: bool,
 ) -> tuple[Secret, ...]:
-    """The keys of models that an agent would else be handed from the user's environment.
+    """The keys that an agent finds in the user's environment, where none of `given` is one.
 
-    They go by the broker, to the host that the user's environment names, or else to the usual one.
-    `named` are names that are taken, `said` variables that somebody set on purpose.
+    With a broker those of models go by it, to the host that the user's environment names, or else
+    to the usual one. Without, or where no broker knows their host, as a variable that no inspect
+    shows. `named` are names that are taken, `said` is what flags and configuration set on purpose.
     """
-    found = []
-    for variable in agent.env_any_of:
-        api = _API_OF.get(variable)
-        if api is None or variable in said or not host.get(variable):
-            continue
-        known = APIS[api]
-        header = known.header if variable == known.variable else "authorization: Bearer {}"
-        route = Route(
-            upstream=_upstream(agent, known, host),
-            header=header,
-            methods=("GET", "POST"),
-            paths=known.paths,
-            urls=known.urls,
-            usual=known.upstream,
-        )
-        name = api if api not in named else f"{api}-of-yours"
-        source = f"env:{variable}"
-        found.append(Secret(name=name, source=source, way="broker", variable=variable, route=route))
-    return tuple({one.name: one for one in reversed(found)}.values())
+    known = any(one.variable in agent.env_any_of for one in given)
+    set_ = [one for one in agent.env_any_of if host.get(one) and not known]
+    found = {
+        name: _brokered(name, api, variable, agent, host)
+        for variable in reversed(set_ if broker else ())
+        if (api := _API_OF.get(variable)) and variable not in said
+        for name in [api if api not in named else f"{api}-of-yours"]
+    }
+    beside = [one for one in agent.env_optional if one in _WITH_KEYS and host.get(one)]
+    left = [one for one in set_ if one in said] if found else set_
+    for variable in (*left, *beside):
+        if said.get(variable, host[variable]) in (host[variable], f"${{{variable}}}"):
+            name = variable.lower().replace("_", "-")
+            name = name if name not in named else f"{name}-of-yours"
+            found[name] = Secret(name=name, source=f"env:{variable}", way="env", variable=variable)
+    return tuple(found.values())
+
+
+def _brokered(
+    name: str, api: str, variable: str, agent: AgentConfig, host: Mapping[str, str]
+) -> Secret:
+    known = APIS[api]
+    route = Route(
+        upstream=_upstream(agent, known, host),
+        header=known.header if variable == known.variable else "authorization: Bearer {}",
+        methods=("GET", "POST"),
+        paths=known.paths,
+        urls=known.urls,
+        usual=known.upstream,
+    )
+    return Secret(name=name, source=f"env:{variable}", way="broker", variable=variable, route=route)
 
 
 _API_OF = {
     **{api.variable: name for name, api in APIS.items()},
     "ANTHROPIC_AUTH_TOKEN": "anthropic",
 }
+_WITH_KEYS = ("ANTHROPIC_CUSTOM_HEADERS",)  # no keys themselves, and often there is one in them
 
 
 def _upstream(agent: AgentConfig, api: Api, host: Mapping[str, str]) -> str:
@@ -213,8 +234,13 @@ def _upstream(agent: AgentConfig, api: Api, host: Mapping[str, str]) -> str:
     return api.upstream
 
 
+def names(secret: Secret) -> tuple[str, ...]:
+    """The variables that a secret sets in its session."""
+    return (secret.variable,) if secret.way == "env" else tuple(variables(secret, ""))
+
+
 def variables(secret: Secret, broker: str) -> dict[str, str]:
-    """What a session's environment says of a secret; `broker` is the URL of its route."""
+    """What a container is told of a secret, never a value; `broker` is the URL of its route."""
     if secret.way == "file":
         return {f"{secret.variable}_FILE": secret.inside}
     if secret.route is None:

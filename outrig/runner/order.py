@@ -89,9 +89,9 @@ def _drawn_up(
     )
     resolved = cascade.resolve((*found.layers, where.flags), home=str(home))
     agent = plan.chosen_agent(request, resolved.config)
-    said = {*resolved.config.env, *environment.given(env_flags, where.env)[0]}
-    given = plan.secrets_of(request, resolved, where.env, said)
-    own = {name for one in given for name in secrets.variables(one, "")}
+    flags, _ = environment.given(env_flags, where.env)
+    given = plan.secrets_of(request, resolved, where.env, flags)
+    own = {name for one in given for name in secrets.names(one)}
     asked = environment.asked(resolved.config, agent, env_flags, where.env, instead=own)
     drafted = plan.draft(
         request,

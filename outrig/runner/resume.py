@@ -196,9 +196,14 @@ def _start(session: Session) -> Path:
 def _environment(
     session: Session, values: Mapping[str, Any], agent: str | None, env: Mapping[str, str]
 ) -> Iterator[str]:
-    """The names whose values come from here again: neither configuration nor `-e` said them."""
+    """The names whose values come from here again: neither configuration nor `-e` said them.
+
+    What a secret set is none of them: its key would be there to be read, and past the broker.
+    """
     own = values.get("agents", {}).get(agent, {}).get("env", {})
-    known = {*values.get("env", {}), *own, *_texts(session, "env_literal")}
+    secret = session.fields.get("secrets")
+    set_ = secret.get("variables", ()) if isinstance(secret, dict) else ()
+    known = {*values.get("env", {}), *own, *_texts(session, "env_literal"), *set_}
     return (name for name in _texts(session, "env_names") if name not in known and name in env)
 
 

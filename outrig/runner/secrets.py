@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from outrig.core.engine import Mount
 from outrig.core.frozen import frozen, given
 from outrig.core.redact import Redaction
-from outrig.core.secrets import INSIDE, variables
+from outrig.core.secrets import INSIDE, names, variables
 from outrig.core.session import with_fields
 from outrig.errors import StoreError
 from outrig.record.redact import Redacting
@@ -123,6 +123,7 @@ def hand_out(
     place = vault.prospective(order.host_env, held.id)
     noted = {
         "given": {one.name: one.way for one in order.plan.secrets},
+        "variables": sorted({name for one in order.plan.secrets for name in names(one)}),
         "vault": str(place),
         "redacted": known.redaction is not None,
     }

@@ -149,8 +149,9 @@ def test_a_repository_has_no_say_in_secrets(source):
 KEYS = {"ANTHROPIC_API_KEY": "a", "OPENAI_API_KEY": "o", "GEMINI_API_KEY": "g"}
 
 
-def implied(agent, host, named=(), said=()):
-    found = secrets.implied(BUILTIN_AGENTS[agent], host, named=named, said=said)
+def implied(agent, host, *, broker=True, **given_):
+    asked = {"given": (), "named": (), "said": {}, **given_}
+    found = secrets.implied(BUILTIN_AGENTS[agent], host, broker=broker, **asked)
     return {one.name: one for one in found}
 
 
@@ -170,9 +171,41 @@ def test_where_the_users_environment_says_so():
 def test_a_token_has_another_header():
     found = implied("claude", {"ANTHROPIC_AUTH_TOKEN": "t"})
     assert found["anthropic"].route.header == "authorization: Bearer {}"
-    assert implied("claude", {"CLAUDE_CODE_OAUTH_TOKEN": "t"}) == {}
 
 
 def test_what_somebody_set_on_purpose_is_as_they_say():
-    assert set(implied("aider", KEYS, said={"OPENAI_API_KEY"})) == {"anthropic", "gemini"}
+    said = {"OPENAI_API_KEY": "another"}
+    assert set(implied("aider", KEYS, said=said)) == {"anthropic", "gemini"}
     assert "anthropic-of-yours" in implied("claude", KEYS, named={"anthropic"})
+
+
+OF_NO_BROKER = {"CLAUDE_CODE_OAUTH_TOKEN": "t", "ANTHROPIC_CUSTOM_HEADERS": "X-Key: k"}
+
+
+def test_a_key_that_no_broker_can_add_is_a_variable_that_no_inspect_shows():
+    found = implied("claude", OF_NO_BROKER)
+    assert {(name, one.way, one.variable, one.source) for name, one in found.items()} == {
+        (name.lower().replace("_", "-"), "env", name, f"env:{name}") for name in OF_NO_BROKER
+    }
+
+
+def test_and_so_is_every_key_where_there_is_no_broker():
+    ways = {name: one.way for name, one in implied("aider", KEYS, broker=False).items()}
+    assert ways == {
+        "anthropic-api-key": "env",
+        "openai-api-key": "env",
+        "gemini-api-key": "env",
+    }
+
+
+@pytest.mark.parametrize("said", [KEYS["OPENAI_API_KEY"], "${OPENAI_API_KEY}"])
+def test_and_one_that_is_passed_in_on_purpose(said):
+    found = implied("codex", KEYS, said={"OPENAI_API_KEY": said})
+    assert found["openai-api-key"].way == "env"
+
+
+def test_with_a_key_of_the_configuration_the_users_environment_is_not_asked_for_one():
+    mine = one("[secrets.mine]\nfrom = 'env:X'\napi = 'anthropic'\n")
+    assert implied("claude", {**KEYS, **OF_NO_BROKER}, given=(mine,)).keys() == {
+        "anthropic-custom-headers"
+    }

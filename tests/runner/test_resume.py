@@ -377,6 +377,20 @@ def test_variables_are_resolved_again_and_those_said_are_asked_for(
     assert again(store, first, env=("SAID=y",)).values["SAID"] == "y"
 
 
+def test_a_key_that_a_broker_adds_is_not_handed_to_the_one_that_goes_on(
+    home, engine, store, user, monkeypatch
+):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "the-key-of-the-user")
+    asked = Request(agent="claude", prompt="hi", image="fake:1")
+    first = leave(launched(home, engine, order(home, asked, flags={"network.mode": "bridge"})))
+    assert "ANTHROPIC_API_KEY" in read(store, first).fields["env_names"]
+    config = store.directory(first) / "config.toml"
+    config.write_text(config.read_text().replace('mode = "bridge"', 'mode = "filter"'))
+    one = again(store, first, asked)
+    assert {secret.name: secret.way for secret in one.plan.secrets} == {"anthropic": "broker"}
+    assert "the-key-of-the-user" not in one.values.values()
+
+
 def test_mounts_limits_and_configuration_are_as_they_were(home, engine, store, user, tmp_path):
     data, other = tmp_path / "data", tmp_path / "other"
     data.mkdir()
