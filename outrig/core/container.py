@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Container
 from outrig.core.naming import container_name, labels
+from outrig.core.security import usual_memory
 
 if TYPE_CHECKING:
     from outrig.core.engine import Image, Link, Mount
@@ -72,7 +73,7 @@ def _after(script: str, plan: RunPlan, image: Image) -> tuple[str, ...]:
 
 def memory_limit(plan: RunPlan, machine: int) -> int:
     """Bytes: 80 % of the machine unless somebody says otherwise; a repository only says less."""
-    usual = machine * 8 // 10
+    usual = usual_memory(machine)
     if plan.memory is None:
         return usual
     return min(plan.memory, usual) if plan.memory_at_most_usual else plan.memory

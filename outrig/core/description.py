@@ -98,7 +98,11 @@ def as_table(plan: RunPlan, images: Mapping[str, ImageConfig]) -> dict[str, Any]
             "inside": f"{who.user}; another on a rootless engine, {AT_LAUNCH}",
             "home": who.home,
         },
-        "limits": {"memory": AT_LAUNCH, **_unset_left_out(_limits(plan))},
+        "limits": {
+            "memory": f"80 % of the machine, {AT_LAUNCH}",
+            "cpus": "all",
+            **_unset_left_out(_limits(plan)),
+        },
         "security": {
             name.replace("_", "-"): said for name, said in security.as_table(plan.security).items()
         },

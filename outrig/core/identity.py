@@ -8,9 +8,11 @@
 | caller    | any      | any             | rootless  | 0                 | the engine's user   |
 | root      | any      | any             | rootful   | 0, and it says so | root, some of them  |
 | root      | any      | any             | rootless  | 0                 | the engine's user   |
-| UID[:GID] | any      | any             | any       | as asked          | as the engine maps  |
+| UID[:GID] | any      | any             | rootful   | as asked, told so | as asked            |
+| UID[:GID] | any      | any             | rootless  | as asked          | as the engine maps  |
 
-`root` has the capabilities that apt-get needs (core/security.py); a uid 0 of another row has none.
+`root` has the capabilities that apt-get needs (core/security.py); a uid 0 of another row has none
+but those of --cap-add. A UID that `caller` would have been as well is nothing to be told.
 sudo is a root caller: the owner of the workspace is who the files should belong to, and that
 holds for a plain root shell in somebody's checkout as well. On an engine with userns-remap the
 container keeps the host's user namespace, or the workspace could not be written.
@@ -72,7 +74,14 @@ def decide(asked: str, *, caller: Person, owner: Person, rootless: bool) -> Iden
         raise UsageError(f'user "{asked}" is neither caller, root, nor UID[:GID]')
     uid, gid = int(found[1]), int(found[2] or found[1])
     known = next((person for person in (caller, owner) if person.uid == uid), None)
-    return _identity(Person(uid=uid, gid=gid, name=known.name if known else None))
+    who = Person(uid=uid, gid=gid, name=known.name if known else None)
+    if rootless:
+        return _identity(who)
+    usual = decide("caller", caller=caller, owner=owner, rootless=False)
+    if uid == 0:
+        return _identity(who, f"--user {asked}")
+    told = f"--user {asked}: files it makes in the workspace belong to uid {uid}, not to uid "
+    return replace(_identity(who), notice=None if usual.uid == uid else f"{told}{usual.uid}")
 
 
 def _identity(person: Person, root_because: str | None = None) -> Identity:
@@ -80,7 +89,7 @@ def _identity(person: Person, root_because: str | None = None) -> Identity:
     notice = None
     if root_because:
         notice = (
-            f"the session runs as uid 0 without capabilities ({root_because}): "
+            f"the session runs as uid 0 without root's capabilities ({root_because}): "
             "files it makes in the workspace belong to root"
         )
     home = "/root" if person.uid == 0 else f"/home/{name}"

@@ -251,7 +251,7 @@ def draft(
         notices=(
             *_notices(place, isolation),
             *secrets.left_out(config.secrets, agent_name, reach.mode),
-            *security.risks(security.decide(config), config.run.user),
+            *security.risks(config),
             *_forgotten(request, agent_name, agent),
             *sidecars.notices(config.sidecars, beside, reach.mode),
         ),

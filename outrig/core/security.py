@@ -5,11 +5,16 @@
 | capabilities      | none                       | --cap-add   | looser, and says so  |
 | ... of a root     | those of ROOT_CAPABILITIES | --user root | looser, and says so  |
 | no-new-privileges | yes                        | nothing     |                      |
+| init              | the engine's               | nothing     |                      |
 | seccomp           | the engine's own profile   | [security]  | another, and says so |
 | read-only root    | no                         | --read-only | tighter              |
-| open files        | 65536, or the engine's own | [limits]    | either               |
+| memory            | 80 % of the machine        | --memory    | more says so         |
+| processes         | 512                        | --pids      | more says so         |
+| open files        | 65536, or the engine's own | [limits]    | more says so         |
+| shared memory     | 256 MiB                    | [limits]    | more says so         |
+| processors        | all                        | --cpus      | tighter              |
 | core files        | none                       | [limits]    | looser, and says so  |
-| shared memory     | 256 MiB                    | [limits]    | either               |
+| passwd, group     | the image's and its user   | nothing     |                      |
 | ports             | none                       | nothing     |                      |
 
 Never, whoever asks: privileged, another's namespaces, devices, an unconfined seccomp, a restart.
@@ -20,14 +25,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.frozen import frozen
+from outrig.core.quantity import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from outrig.core.config import Config
+    from outrig.core.config import Config, LimitsConfig
 
 # Tried: with these apt-get, dpkg, useradd and su work for a root in the container.
 ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL")
+TAKES_THAT_MUCH = "a session that runs away takes that much of this machine from everybody"
 ROOT = "root"  # `run.user`; a 0 that was asked for as a number stays without
 
 
@@ -57,31 +64,60 @@ def decide(config: Config) -> Security:
     )
 
 
-def risks(security: Security, user: str) -> Iterator[str]:
+def risks(config: Config) -> Iterator[str]:
     """What the looser settings mean, in a line each; what a root means, core/identity.py says."""
-    own = ROOT_CAPABILITIES if user == ROOT else ()
-    more = [name for name in security.capabilities if name not in own]
+    found = decide(config)
+    own = ROOT_CAPABILITIES if config.run.user == ROOT else ()
+    more = [name for name in found.capabilities if name not in own]
     if more:
         yield f"capabilities {' '.join(more)}: more of this machine's kernel is open to the session"
-    if security.seccomp:
+    if found.seccomp:
         yield (
-            f"seccomp profile {security.seccomp} in place of the engine's: the session may make "
+            f"seccomp profile {found.seccomp} in place of the engine's: the session may make "
             "every system call that it allows"
         )
-    if security.core:
+    if found.core:
         yield "core files: what a crashing program had in memory, keys too, lands in the workspace"
+    above = list(_above_usual(config.limits))
+    if above:
+        yield f"limits above the usual, {', '.join(above)}: {TAKES_THAT_MUCH}"
 
 
-def as_table(security: Security) -> dict[str, Any]:
-    """For `--dry-run` and the record."""
+def _above_usual(limits: LimitsConfig) -> Iterator[str]:
+    usual = type(limits)()
+    if limits.pids > usual.pids:
+        yield f"pids {limits.pids} ({usual.pids})"
+    if limits.open_files > usual.open_files:
+        yield f"open-files {limits.open_files} ({usual.open_files})"
+    if limits.shm > usual.shm:
+        yield f"shm {size_text(limits.shm)} ({size_text(usual.shm)})"
+
+
+def risks_there(memory: int, *, machine: int, seccomp: bool) -> Iterator[str]:
+    """What only an engine can tell: how much memory it has, in bytes, and whether it filters."""
+    if memory > usual_memory(machine):
+        yield f"memory {size_text(memory)} is more than 80 % of the machine: {TAKES_THAT_MUCH}"
+    if not seccomp:
+        yield "this engine filters no system calls: all of the kernel is open to the session"
+
+
+def usual_memory(machine: int) -> int:
+    return machine * 8 // 10
+
+
+def as_table(security: Security, *, filtered: bool = True) -> dict[str, Any]:
+    """For `--dry-run` and the record; `filtered`: the engine knows seccomp."""
+    profile = security.seccomp or "the engine's profile"
     return {
         "capabilities": list(security.capabilities),
         "no_new_privileges": True,
-        "seccomp": security.seccomp or "the engine's profile",
+        "init": True,
+        "seccomp": profile if filtered else "none: the engine has none",
         "read_only": security.read_only,
         "open_files": security.open_files,
         "core": security.core,
         "shm": security.shm,
+        "passwd": "the image's, and the session's user",
         "ports": [],
         "restart": "no",
     }

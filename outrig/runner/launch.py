@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig import __version__
-from outrig.core import cascade, description, environment, identity, naming
-from outrig.core.container import container_for
+from outrig.core import cascade, description, environment, identity, naming, security
+from outrig.core.container import container_for, memory_limit
 from outrig.core.ending import EXIT_OWN_FAILURE, Intent, interrupted_early, never_started
 from outrig.core.frozen import frozen
 from outrig.core.moment import time_text
@@ -234,7 +234,7 @@ class _Start:
         ref = self._prepare(container, env)
         for leg, address in reach.legs:
             self.engine.join_network(leg, ref, address)
-        self._note(ref, container, found, facts)
+        self._note(ref, container, found, facts, home=who.home)
         self.cancel.check()
         recorder = self._recorder(container)
         with self.cancel.interruptible():  # a sidecar takes its time
@@ -303,8 +303,10 @@ class _Start:
         who = identity.decide(
             plan.user, caller=plan.caller, owner=plan.workspace.owner, rootless=facts.rootless
         )
-        if who.notice:
-            self.show(who.notice)
+        memory = memory_limit(plan, facts.memory)
+        there = security.risks_there(memory, machine=facts.memory, seccomp=facts.seccomp)
+        for notice in (*([who.notice] if who.notice else ()), *there):
+            self.show(notice)
         return who
 
     def _workspace(self, who: Identity) -> workspace.Ready:
@@ -385,7 +387,9 @@ class _Start:
             self.engine.remove(ref)
             self.held.update(lambda session: without_resource(session, self.attempt))
 
-    def _note(self, ref: Ref, container: Container, found: Ready, facts: Facts) -> None:
+    def _note(
+        self, ref: Ref, container: Container, found: Ready, facts: Facts, *, home: str
+    ) -> None:
         """What was decided at launch takes the place of what was asked for."""
         self.held.update(
             lambda session: with_fields(
@@ -395,7 +399,13 @@ class _Start:
                 image_id=found.image.id,
                 image_digest=found.image.digest,
                 user=container.user,
-                limits={**session.fields["limits"], "memory": container.memory},
+                home=home,
+                limits={
+                    **session.fields["limits"],
+                    "memory": container.memory,
+                    "cpus": container.cpus or facts.cpus,
+                },
+                security=security.as_table(container.security, filtered=facts.seccomp),
                 platform=facts.platform,
                 engine_version=facts.version,
                 deadline=_deadline(self.order.plan.wall),

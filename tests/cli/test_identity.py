@@ -245,7 +245,7 @@ def test_python_knows_who_it_is(place: Place):
 
 def test_root_is_said_aloud(place: Place):
     done = place("true").ok()
-    assert ("runs as uid 0 without capabilities" in done.err) == (place.caller.expected == 0)
+    assert ("runs as uid 0 without root's capabilities" in done.err) == (place.caller.expected == 0)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ LOOK = """
 grep -E 'Cap|NoNewPrivs|Seccomp:' /proc/self/status
 echo nofile: $(ulimit -Hn)
 echo core: $(ulimit -Hc)
+echo home: $HOME
 echo pids: $(cat /sys/fs/cgroup/pids/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids.max)
 echo shm: $(df -k /dev/shm | tail -1 | awk '{print $2}')
 echo root: $(awk '$2 == "/" {print $4}' /proc/mounts | cut -c1-2)
@@ -75,22 +76,32 @@ def test_the_defaults_hold_inside_and_stand_in_the_record(run):
     assert "docker-init" in found["pid1"]
     assert found["sockets"] == ""
     assert not set(found["devices"].split()) & {"sda", "mem", "kmsg", "kvm", "fuse", "disk"}
-    said = run.record()["security"]
+    record = run.record()
+    said = record["security"]
     assert said == {
         "capabilities": [],
         "no_new_privileges": True,
+        "init": True,
         "seccomp": "the engine's profile",
         "read_only": False,
         "open_files": 65_536,
         "core": 0,
         "shm": 256 * 1024**2,
+        "passwd": "the image's, and the session's user",
         "ports": [],
         "restart": "no",
     }
+    assert record["limits"]["cpus"] == os.cpu_count()
+    assert (record["limits"]["pids"], record["home"]) == (512, found["home"])
     shown = run.outrig("show").ok().out
     assert "no_new_privileges: yes" in shown
-    planned = json.loads(run("--dry-run", "--json", "true").ok().out)["security"]
-    assert planned == {name.replace("_", "-"): value for name, value in said.items()}
+    assert f"cpus: {os.cpu_count()}" in shown
+    assert f"home               {found['home']}" in shown
+    planned = json.loads(run("--dry-run", "--json", "true").ok().out)
+    assert planned["security"] == {name.replace("_", "-"): value for name, value in said.items()}
+    assert planned["user"]["home"] == found["home"]
+    assert planned["limits"]["memory"] == "80 % of the machine, decided at launch"
+    assert planned["limits"]["cpus"] == "all"
 
 
 def test_a_read_only_root_leaves_the_places_that_programs_need(run):
@@ -120,6 +131,9 @@ def test_what_loosens_it_says_so(run):
     files, core, shm = done.out.splitlines()
     assert (files, core, shm.split()[1]) == ("99", "2048", "1024")  # blocks of 512 bytes
     assert "[outrig] core files: what a crashing program had in memory" in done.err
+    done = run("--pids", "600", "-m", "1000t", "true").ok()
+    assert "[outrig] limits above the usual, pids 600 (512): a session that runs away" in done.err
+    assert "[outrig] memory 1000t is more than 80 % of the machine" in done.err
 
 
 def test_a_seccomp_profile_of_ones_own(run, tmp_path):

@@ -82,7 +82,7 @@ def test_the_first_record_says_what_was_asked():
 
 def test_a_dry_run_says_where_an_engine_decides():
     table = as_table(planned(PLAIN, Config()), {})
-    assert table["limits"]["memory"] == AT_LAUNCH
+    assert table["limits"]["memory"] == f"80 % of the machine, {AT_LAUNCH}"
     assert table["user"]["inside"] == f"1000:1000; another on a rootless engine, {AT_LAUNCH}"
     assert table["image"] == {"kind": "host", "name": "host"}
     assert table["command"] == ["make", "test"]

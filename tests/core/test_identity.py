@@ -28,10 +28,11 @@ IDS = st.integers(min_value=0, max_value=2**32 - 2)
         ("root", ADA, ADA, False, "0:0", True),
         ("root", ROOT, ADA, False, "0:0", True),
         ("root", ADA, ADA, True, "0:0", False),
-        ("1234", ADA, ADA, False, "1234:1234", False),
+        ("1000", ADA, ADA, False, "1000:1000", False),
+        ("1001:7", ROOT, BOB, False, "1001:7", False),
         ("1234:5", ROOT, ROOT, True, "1234:5", False),
-        ("0", ADA, ADA, False, "0:0", False),
-        ("4294967294", ADA, ADA, False, "4294967294:4294967294", False),
+        ("0", ADA, ADA, False, "0:0", True),
+        ("0:7", ADA, ADA, True, "0:7", False),
     ],
 )
 def test_each_row_of_the_table(*, asked, caller, owner, rootless, user, says_root):
@@ -39,7 +40,9 @@ def test_each_row_of_the_table(*, asked, caller, owner, rootless, user, says_roo
     assert who.user == user
     assert bool(who.notice) == says_root
     if says_root:
-        words = "is root with CHOWN, DAC_OVERRIDE" if asked == "root" else "without capabilities"
+        words = (
+            "is root with CHOWN, DAC_OVERRIDE" if asked == "root" else "without root's capabilities"
+        )
         assert words in str(who.notice)
 
 
@@ -48,6 +51,17 @@ def test_the_notice_tells_why_it_is_root():
     by_owner = decide("caller", caller=ROOT, owner=ROOT, rootless=False)
     assert "--user root" in str(by_flag.notice)
     assert "you are root" in str(by_owner.notice)
+    by_number = decide("0:0", caller=ADA, owner=ADA, rootless=False)
+    assert "without root's capabilities (--user 0:0)" in str(by_number.notice)
+
+
+@pytest.mark.parametrize("asked", ["1234", "4294967294:1", "1000:5", "1001"])
+def test_a_user_that_the_files_would_not_be_of_is_told(asked):
+    notice = decide(asked, caller=ADA, owner=BOB, rootless=False).notice
+    foreign = asked != "1000:5"
+    told = f"--user {asked}: files it makes in the workspace belong to uid {asked.split(':')[0]}"
+    assert notice == (f"{told}, not to uid 1000" if foreign else None)
+    assert decide(asked, caller=ADA, owner=BOB, rootless=True).notice is None
 
 
 @pytest.mark.parametrize(

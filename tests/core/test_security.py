@@ -9,7 +9,7 @@ import pytest
 from outrig.core.cascade import resolve
 from outrig.core.config import Config, LimitsConfig, RunConfig, SecurityConfig
 from outrig.core.layer import Layer, Source
-from outrig.core.security import ROOT_CAPABILITIES, Security, as_table, decide, risks
+from outrig.core.security import ROOT_CAPABILITIES, Security, as_table, decide, risks, risks_there
 from outrig.errors import ConfigError
 
 ROOT = RunConfig(user="root")
@@ -39,15 +39,34 @@ ROOT = RunConfig(user="root")
         ),
         (Config(limits=LimitsConfig(core=1)), Security(core=1), ["core files: what a crashing"]),
         (
-            Config(limits=LimitsConfig(shm=5, open_files=7)),
+            Config(limits=LimitsConfig(shm=5, open_files=7, pids=512, cpus=64.0)),
             Security(shm=5, open_files=7),
             [],
+        ),
+        (
+            Config(limits=LimitsConfig(shm=1024**3, open_files=65_537, pids=513)),
+            Security(shm=1024**3, open_files=65_537),
+            ["above the usual, pids 513 (512), open-files 65537 (65536), shm 1g (256m): a session"],
         ),
     ],
 )
 def test_each_row_of_the_table(config, security, said):
     assert decide(config) == security
-    told = list(risks(security, config.run.user))
+    told = list(risks(config))
+    assert len(told) == len(said)
+    assert all(words in line for words, line in zip(said, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("memory", "seccomp", "said"),
+    [
+        (80, True, []),
+        (81, True, ["memory 81 is more than 80 % of the machine: a session that runs away"]),
+        (80, False, ["this engine filters no system calls"]),
+    ],
+)
+def test_what_only_an_engine_can_tell(memory, seccomp, said):
+    told = list(risks_there(memory, machine=100, seccomp=seccomp))
     assert len(told) == len(said)
     assert all(words in line for words, line in zip(said, told, strict=True))
 
@@ -58,7 +77,9 @@ def test_the_record_says_what_holds():
     assert table["seccomp"] == "/p"
     assert table["no_new_privileges"] is True
     assert (table["core"], table["shm"], table["open_files"]) == (0, 256 * 1024**2, 65_536)
+    assert table["init"] is True
     assert as_table(Security())["seccomp"] == "the engine's profile"
+    assert as_table(Security(), filtered=False)["seccomp"] == "none: the engine has none"
 
 
 def resolved(repo, trusted=""):
