@@ -74,14 +74,14 @@ def decide(asked: str, *, caller: Person, owner: Person, rootless: bool) -> Iden
         raise UsageError(f'user "{asked}" is neither caller, root, nor UID[:GID]')
     uid, gid = int(found[1]), int(found[2] or found[1])
     known = next((person for person in (caller, owner) if person.uid == uid), None)
-    who = Person(uid=uid, gid=gid, name=known.name if known else None)
+    person = Person(uid=uid, gid=gid, name=known.name if known else None)
     if rootless:
-        return _identity(who)
+        return _identity(person)
     usual = decide("caller", caller=caller, owner=owner, rootless=False)
     if uid == 0:
-        return _identity(who, f"--user {asked}")
+        return _identity(person, f"--user {asked}")
     told = f"--user {asked}: files it makes in the workspace belong to uid {uid}, not to uid "
-    return replace(_identity(who), notice=None if usual.uid == uid else f"{told}{usual.uid}")
+    return replace(_identity(person), notice=None if usual.uid == uid else f"{told}{usual.uid}")
 
 
 def _identity(person: Person, root_because: str | None = None) -> Identity:
