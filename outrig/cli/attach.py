@@ -12,7 +12,7 @@ from outrig.cli.opening import GlobalConfig, SessionDir, SessionQuery, SessionRo
 from outrig.core.ending import EXIT_OWN_FAILURE
 
 if TYPE_CHECKING:
-    from outrig.core.plan import Stdin
+    from outrig.core.streams import Stdin
 
 
 def attach(  # noqa: PLR0917 - one parameter per option, as typer wants them

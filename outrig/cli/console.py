@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from outrig.core.engine import Stream
-    from outrig.core.plan import Stdin, Terminal
+    from outrig.core.streams import Stdin, Terminal
     from outrig.runner.console import Event
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +41,7 @@ DETACHED, REPAINT = 0, -1
 
 def terminal() -> Terminal:
     """What the three standard streams of this process are."""
-    from outrig.core.plan import Terminal
+    from outrig.core.streams import Terminal
 
     mode = os.fstat(0).st_mode
     # Node and sshd give their children sockets where others give pipes.

@@ -19,8 +19,9 @@ from outrig.cli.completion import (
 from outrig.cli.option import Option, Words
 from outrig.cli.result import Result
 from outrig.core import network as network_
-from outrig.core.plan import HOST_IMAGE, Request
+from outrig.core.plan import HOST_IMAGE
 from outrig.core.relations import relations
+from outrig.core.request import Request
 from outrig.core.session import Session
 from outrig.core.sidecars import again
 from outrig.errors import UsageError

@@ -20,8 +20,8 @@ from outrig.cli.completion import (
 )
 from outrig.cli.option import Option, Words
 from outrig.cli.result import Result
-from outrig.core.plan import Request
 from outrig.core.relations import KINDS, relations
+from outrig.core.request import Request
 from outrig.runner.order import Sources
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from outrig.cli.result import Result
-    from outrig.core.plan import Request
+    from outrig.core.request import Request
     from outrig.core.session import Session
     from outrig.runner.launched import Launched
     from outrig.runner.order import Order, Sources

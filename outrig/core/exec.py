@@ -25,8 +25,8 @@ from outrig.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from outrig.core.plan import Stdin, Terminal
     from outrig.core.session import Session
+    from outrig.core.streams import Stdin, Terminal
 
 OF_OUR_TERMINAL = ("TERM", "COLORTERM")
 

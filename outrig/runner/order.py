@@ -9,9 +9,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core import cascade, environment, network, plan, reference, secrets
+from outrig.core import cascade, command, environment, network, reference, secrets
+from outrig.core.draft import draft, secrets_of
 from outrig.core.frozen import frozen, replace
 from outrig.core.identity import Person
+from outrig.core.plan import Place
 from outrig.errors import ConfigError, WorkspaceError
 from outrig.store import config, layers, places
 from outrig.workspace import checkout, committer, sources
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from outrig.core.engine import Mount
     from outrig.core.layer import Layer
     from outrig.core.network import NetworkPlan
-    from outrig.core.plan import Place, Request, RunPlan, Terminal
+    from outrig.core.plan import RunPlan
+    from outrig.core.request import Request
+    from outrig.core.streams import Terminal
     from outrig.store.finding import Found
     from outrig.store.layers import Layers
 
@@ -88,12 +92,12 @@ def _drawn_up(
         trust_hash=where.trust_hash,
     )
     resolved = cascade.resolve((*found.layers, where.flags), home=str(home))
-    agent = plan.chosen_agent(request, resolved.config)
+    agent = command.chosen_agent(request, resolved.config)
     flags, _ = environment.given(env_flags, where.env)
-    given = plan.secrets_of(request, resolved, where.env, flags)
+    given = secrets_of(request, resolved, where.env, flags)
     own = {name for one in given for name in secrets.names(one)}
     asked = environment.asked(resolved.config, agent, env_flags, where.env, instead=own)
-    drafted = plan.draft(
+    drafted = draft(
         request,
         resolved,
         place=_place(resolved, found, where.cwd, home),
@@ -197,7 +201,7 @@ def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:
     root = sources.resolve_root(chosen, home=home, declared=declared is not None)
     _refuse_escape(root, confined)
     state = root.stat()
-    return plan.Place(
+    return Place(
         root=str(root),
         start=str(start),
         owner=_person(state.st_uid, state.st_gid),

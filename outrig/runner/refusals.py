@@ -1,6 +1,6 @@
 """What no launch may do: refused when the engine is known and nothing is on the disk yet.
 
-What words alone tell is refused by core/plan.py and core/mounts.py, and what paths lead to by
+What words alone tell is refused by core/draft.py and core/mounts.py, and what paths lead to by
 workspace/sources.py; here is what takes the engine, or where outrig keeps its own.
 """
 

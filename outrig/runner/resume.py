@@ -41,8 +41,9 @@ from outrig.store.layers import Layers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from outrig.core.plan import Request, Terminal
+    from outrig.core.request import Request
     from outrig.core.session import Session
+    from outrig.core.streams import Terminal
     from outrig.runner.order import Order, Sources
     from outrig.store.creation import Held
     from outrig.store.finding import Found

@@ -7,10 +7,13 @@ import pytest
 from outrig.core.cascade import Resolved
 from outrig.core.config import Config, LimitsConfig, NetworkConfig, WorkspaceConfig
 from outrig.core.container import container_for, memory_limit
+from outrig.core.draft import draft
 from outrig.core.engine import UNLINKED, Container, Image, Mount
 from outrig.core.identity import Person
-from outrig.core.plan import Place, Request, Terminal, draft
+from outrig.core.plan import Place
+from outrig.core.request import Request
 from outrig.core.session import Session
+from outrig.core.streams import Terminal
 
 ADA = Person(uid=1000, gid=1000, name="ada")
 SESSION = Session({"schema": 1, "id": "20260501T134412-3f2a", "root_id": "r00t"})

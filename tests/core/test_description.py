@@ -14,8 +14,11 @@ from outrig.core.cascade import Resolved
 from outrig.core.config import AgentConfig, Config, ImageConfig, LimitsConfig, MountConfig
 from outrig.core.config import WorkspaceConfig as Workspace
 from outrig.core.description import AT_LAUNCH, as_table, first_record
+from outrig.core.draft import draft
 from outrig.core.identity import Person
-from outrig.core.plan import Place, Request, RunPlan, Terminal, draft
+from outrig.core.plan import Place, RunPlan
+from outrig.core.request import Request
+from outrig.core.streams import Terminal
 
 ADA = Person(uid=1000, gid=1000, name="ada")
 AT = datetime(2026, 5, 1, 13, 44, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from outrig.core.exec import Wish, draft, environment
-from outrig.core.plan import Terminal
 from outrig.core.session import Session
+from outrig.core.streams import Terminal
 from outrig.errors import UsageError
 
 TERMINALS = Terminal(stdin="terminal", all_terminals=True, size=(24, 80))

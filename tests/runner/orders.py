@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from outrig.core.layer import flag_layer
-from outrig.core.plan import Request, Terminal
+from outrig.core.request import Request
+from outrig.core.streams import Terminal
 from outrig.runner.cancel import Never
 from outrig.runner.launch import launch
 from outrig.runner.order import Order, Sources, draw_up

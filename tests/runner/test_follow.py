@@ -14,7 +14,7 @@ import pytest
 from outrig.core.ending import Intent
 from outrig.core.engine import Exit
 from outrig.core.moment import time_text
-from outrig.core.plan import Request
+from outrig.core.request import Request
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError, StoreError
 from outrig.runner.console import Event, Signalled, Silent
 from outrig.runner.follow import follow

@@ -10,7 +10,7 @@ import pytest
 
 from outrig.core.engine import Mount
 from outrig.core.identity import Identity
-from outrig.core.plan import Request
+from outrig.core.request import Request
 from outrig.errors import ConfigError
 from outrig.runner.homes import furnish
 from outrig.store.sessions import SessionStore

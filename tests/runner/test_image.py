@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.core.layer import flag_layer
-from outrig.core.plan import Request, Terminal
+from outrig.core.request import Request
+from outrig.core.streams import Terminal
 from outrig.engine import host
 from outrig.errors import BuildError, CommandNotFoundError, ImageMissingError
 from outrig.runner.cancel import CancelledError, Never

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.core.plan import Request
 from outrig.core.relations import Relations
+from outrig.core.request import Request
 from outrig.core.session import with_fields
 from outrig.errors import UsageError
 from outrig.store.sessions import SessionStore

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.core.frozen import replace
-from outrig.core.plan import Request
+from outrig.core.request import Request
 from outrig.errors import (
     CommandNotExecutableError,
     CommandNotFoundError,

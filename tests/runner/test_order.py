@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.core.plan import Request
+from outrig.core.request import Request
 from outrig.errors import ConfigError, MountError, UsageError, WorkspaceError
 from tests.runner.orders import order
 

@@ -12,8 +12,9 @@ import pytest
 
 from outrig.core import outcome
 from outrig.core.layer import flag_layer
-from outrig.core.plan import Request, Terminal
+from outrig.core.request import Request
 from outrig.core.session import with_fields, with_workspace
+from outrig.core.streams import Terminal
 from outrig.errors import EngineError, SessionBusyError, StoreError, WorkspaceError
 from outrig.runner import resume, snapshot
 from outrig.runner import work as works

@@ -10,8 +10,8 @@ import pytest
 
 from outrig.core.engine import Link
 from outrig.core.naming import LABEL_ROLE
-from outrig.core.plan import Request
 from outrig.core.redact import Redaction
+from outrig.core.request import Request
 from outrig.errors import EngineError, ImageMissingError, SidecarError
 from outrig.runner import preflight, reconcile, sidecars
 from outrig.runner.network import Leaving

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from outrig.core.cascade import Resolved
 from outrig.core.config import (
-    AgentConfig,
-    Config,
     ImageConfig,
     LimitsConfig,
     MountConfig,
@@ -16,161 +13,20 @@ from outrig.core.config import (
     WorkspaceConfig,
 )
 from outrig.core.frozen import replace
-from outrig.core.identity import Person
-from outrig.core.plan import ImagePlan, Place, Request, RunPlan, Terminal, draft
-from outrig.errors import MountError, OutrigError, UsageError
-
-ADA = Person(uid=1000, gid=1000, name="ada")
-PLACE = Place(root="/home/ada/code", start="/home/ada/code", owner=ADA)
-TERMINAL = Terminal(stdin="terminal", all_terminals=True, size=(24, 80))
-PIPE = Terminal(stdin="data")
-NOTHING = Terminal(stdin="other")
-BOT = AgentConfig(command=("bot", "--ask={prompt}", "{prompt}"), interactive=("bot", "-i"))
-COMMAND = Request(words=("true",))
-PROMPTED = Request(agent="bot", prompt="hi")
-TALK = Request(agent="bot")
-
-
-def drafted(
-    request: Request = COMMAND,
-    *,
-    place: Place = PLACE,
-    terminal: Terminal = NOTHING,
-    caller: Person = ADA,
-    origin=None,
-    confined=None,
-    **settings,
-) -> RunPlan:
-    config = Config(**{"agents": {"bot": BOT}, **settings})
-    resolved = Resolved(config=config, origin=origin or {}, confined=confined or {})
-    return draft(
-        request, resolved, place=place, caller=caller, terminal=terminal, env_names=("B", "A")
-    )
-
-
-def refusal(request: Request = COMMAND, **how) -> OutrigError:
-    with pytest.raises(OutrigError) as refused:
-        drafted(request, **how)
-    return refused.value
-
-
-# ---------------------------------------------------------------- what runs
-
-
-@pytest.mark.parametrize(
-    ("request_", "command", "agent"),
-    [
-        (COMMAND, ("true",), None),
-        (Request(words=("sh", "-c", "{prompt}")), ("sh", "-c", "{prompt}"), None),
-        (PROMPTED, ("bot", "--ask=hi", "hi"), "bot"),
-        (Request(agent="bot", prompt="{prompt} $(x)"), None, "bot"),
-        (Request(agent="bot", prompt="hi", words=("-m", "x")), None, "bot"),
-        (Request(agent="bot", tty=True), ("bot", "-i"), "bot"),
-        (Request(agent="bot", tty=True, words=("-m",)), ("bot", "-i", "-m"), "bot"),
-    ],
+from outrig.core.plan import ImagePlan, Place
+from outrig.core.request import Request
+from outrig.errors import MountError
+from tests.core.drafts import (
+    ADA,
+    BOT,
+    COMMAND,
+    PLACE,
+    PROMPTED,
+    drafted,
+    refusal,
 )
-def test_the_command(request_, command, agent):
-    plan = drafted(request_)
-    assert plan.agent == agent
-    assert plan.task == request_.prompt
-    if command:
-        assert plan.command == command
-    else:
-        prompt = request_.prompt
-        assert plan.command == ("bot", f"--ask={prompt}", prompt, *request_.words)
 
-
-def test_the_default_agent_runs_when_nothing_else_is_said():
-    assert drafted(Request(prompt="hi"), default_agent="bot").agent == "bot"
-    assert drafted(COMMAND, default_agent="bot").agent is None
-    assert drafted(PROMPTED, default_agent="gone").agent == "bot"
-
-
-@pytest.mark.parametrize(
-    ("request_", "settings", "message", "hint"),
-    [
-        (Request(), {}, "nothing to run", "agents: bot"),
-        (Request(agent="bto"), {}, 'no agent "bto"', "[agents.bto]"),
-        (Request(prompt="x"), {"default_agent": "gone"}, 'no agent "gone"', "agents: bot"),
-        (Request(prompt="x", words=("ls",)), {}, "a prompt goes to an agent", "--agent"),
-        (PROMPTED, {"agents": {"bot": AgentConfig(interactive=("x",))}}, "no `command`", "-p"),
-        (
-            Request(agent="bot", tty=True),
-            {"agents": {"bot": AgentConfig(command=("x",))}},
-            "no `interactive`",
-            "-p",
-        ),
-        (
-            PROMPTED,
-            {"agents": {"bot": AgentConfig(command=("bot", "--go"))}},
-            "the prompt would be lost",
-            "[agents.bot]",
-        ),
-    ],
-)
-def test_nothing_sensible_to_run(request_, settings, message, hint):
-    error = refusal(request_, **settings)
-    assert isinstance(error, UsageError)
-    assert message in error.message
-    assert hint in str(error.hint)
-
-
-# ---------------------------------------------------------------- terminal and stdin
-
-
-@pytest.mark.parametrize(
-    ("request_", "terminal", "tty", "stdin"),
-    [
-        # a command
-        (COMMAND, TERMINAL, True, "terminal"),
-        (COMMAND, PIPE, False, "pipe"),
-        (COMMAND, NOTHING, False, "null"),
-        (COMMAND, Terminal(stdin="terminal"), False, "null"),
-        (Request(words=("x",), interactive=True), TERMINAL, True, "terminal"),
-        (Request(words=("x",), interactive=True), PIPE, False, "pipe"),
-        (Request(words=("x",), interactive=True), NOTHING, False, "pipe"),
-        (Request(words=("x",), tty=True), PIPE, True, "null"),
-        (Request(words=("x",), tty=True), NOTHING, True, "null"),
-        (Request(words=("x",), tty=True), Terminal(stdin="terminal"), True, "terminal"),
-        (Request(words=("x",), tty=False), TERMINAL, False, "null"),
-        (Request(words=("x",), tty=False, interactive=True), TERMINAL, False, "pipe"),
-        (Request(words=("x",), no_stdin=True), PIPE, False, "null"),
-        (Request(words=("x",), no_stdin=True), TERMINAL, False, "null"),
-        (Request(words=("x",), no_stdin=True, tty=True), TERMINAL, True, "null"),
-        (Request(words=("x",), capture=True), TERMINAL, False, "null"),
-        (Request(words=("x",), capture=True), PIPE, False, "pipe"),
-        # an agent with a prompt waits for ever on an open pipe
-        (PROMPTED, PIPE, False, "null"),
-        (PROMPTED, TERMINAL, False, "null"),
-        (Request(agent="bot", prompt="hi", interactive=True), PIPE, False, "pipe"),
-        (Request(agent="bot", prompt="hi", interactive=True), TERMINAL, True, "terminal"),
-        (Request(agent="bot", prompt="hi", tty=True), TERMINAL, True, "null"),
-        # an agent without a prompt needs the terminal, and gets it whole
-        (TALK, TERMINAL, True, "terminal"),
-        (Request(agent="bot", tty=True), PIPE, True, "null"),
-    ],
-)
-def test_the_terminal_and_stdin(request_, terminal, tty, stdin):
-    plan = drafted(request_, terminal=terminal)
-    assert (plan.tty, plan.stdin) == (tty, stdin)
-    assert plan.size == (terminal.size if tty else None)
-
-
-@pytest.mark.parametrize(
-    ("request_", "terminal", "message"),
-    [
-        (Request(words=("x",), tty=True, interactive=True), PIPE, "-it needs one"),
-        (TALK, PIPE, "an agent without a prompt needs a terminal"),
-        (TALK, NOTHING, "an agent without a prompt needs a terminal"),
-        (Request(agent="bot", no_stdin=True), TERMINAL, "needs a terminal"),
-        (Request(agent="bot", capture=True), TERMINAL, "needs a terminal"),
-    ],
-)
-def test_no_terminal_where_one_is_needed(request_, terminal, message):
-    assert message in refusal(request_, terminal=terminal).message
-
-
-# ---------------------------------------------------------------- image and entrypoint
+# ---------------------------------------------------------------- image
 
 
 @pytest.mark.parametrize(
@@ -202,16 +58,6 @@ def test_the_image(request_, agent_image, default, expected):
 
 def test_an_agent_without_an_image_of_its_name_has_no_other():
     assert drafted(PROMPTED).image == ImagePlan(kind="host", name="host")
-
-
-@pytest.mark.parametrize(
-    ("entrypoint", "for_command", "for_agent"),
-    [(None, None, ()), ("", (), ()), ("/bin/x", ("/bin/x",), ("/bin/x",))],
-)
-def test_the_entrypoint_stays_for_commands_and_not_for_agents(entrypoint, for_command, for_agent):
-    run = RunConfig(entrypoint=entrypoint)
-    assert drafted(COMMAND, run=run).entrypoint == for_command
-    assert drafted(PROMPTED, run=run).entrypoint == for_agent
 
 
 # ---------------------------------------------------------------- places
