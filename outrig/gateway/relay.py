@@ -1,7 +1,8 @@
 """Two sockets joined: what one says the other hears, until both have said everything.
 
 Each direction has one buffer of its own and waits for its reader, so a slow side slows down the
-other and nothing piles up.
+other and nothing piles up. Where much comes at once the kernel moves it (gateway/pipe.py): copies
+through here had a third of a plain bridge's throughput.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
+from outrig.gateway.pipe import Pipes
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-BUFFER = 256 * 1024
+BUFFER = 64 * 1024
+_pipes = Pipes()
 
 
 class Count:
@@ -64,11 +68,12 @@ async def join(
 async def carry(source: socket.socket, sink: socket.socket, count: Callable[[int], None]) -> None:
     """One direction; the end of it is passed on as an end."""
     loop = asyncio.get_running_loop()
-    buffer = bytearray(BUFFER)
-    view = memoryview(buffer)
-    while size := await loop.sock_recv_into(source, buffer):
+    view = memoryview(bytearray(BUFFER))
+    while size := await loop.sock_recv_into(source, view):
         await loop.sock_sendall(sink, view[:size])
         count(size)
+        if size == BUFFER and await _pipes.move(source, sink, count):
+            break
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
 
