@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from outrig.core.frozen import frozen
 
 
-class Door(NamedTuple):
+@frozen(kw_only=False)
+class Door:
     """Where a command lives, and its first sentence, so that --help need not load it."""
 
     name: str

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, get_args
+
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 _KINDS = {bool: bool, str | None: str, Path | None: Path, list[str] | None: list}
 
 
-class Option(NamedTuple):
+@frozen(kw_only=False)
+class Option:
     """To be said of a parameter: `Annotated[TYPE, Option(...)]`, with a type of _KINDS."""
 
     names: str  # "-p --prompt"
@@ -34,7 +37,8 @@ class Option(NamedTuple):
     complete: Callable[[str], list[str]] | None = None
 
 
-class Words(NamedTuple):
+@frozen(kw_only=False)
+class Words:
     """The same of the parameter for what follows the options."""
 
     metavar: str

@@ -137,7 +137,7 @@ def _merged(read: Iterable[tuple[Layer, Mapping[Path, Setting]]]) -> dict[Path, 
 
 def _added(below: Setting | None, setting: Setting) -> Setting:
     held = below.value if below else setting.field.default
-    return setting._replace(value=tuple(dict.fromkeys((*held, *setting.value))))
+    return replace(setting, value=tuple(dict.fromkeys((*held, *setting.value))))
 
 
 def _entries(one: Layer) -> Iterator[tuple[str, str]]:

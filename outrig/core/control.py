@@ -13,7 +13,7 @@ it stopped; a follower that dies, or a client that is slow, loses and repeats no
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from outrig.core.frozen import frozen
 
 HEADER = 5
 LONGEST = 256 * 1024  # bytes of one message; more is no client of ours
@@ -21,7 +21,8 @@ LONGEST = 256 * 1024  # bytes of one message; more is no client of ours
 WAKE = b"W\0\0\0\0"
 
 
-class Message(NamedTuple):
+@frozen(kw_only=False)
+class Message:
     letter: str
     data: bytes = b""
 

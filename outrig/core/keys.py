@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from outrig.core import frozen
 from outrig.core.config import Config
+from outrig.core.frozen import fields as fields_of
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,8 @@ VARIABLE = "OUTRIG_"
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
-class Field(NamedTuple):
+@frozen
+class Field:
     """A field of a section with what its metadata says. `shape` is "" for a plain key."""
 
     attribute: str
@@ -59,7 +61,7 @@ def fields(section: Any) -> Mapping[str, Field]:
             entry=found.metadata.get("entry"),
             about=found.metadata,
         )
-        for name, found in frozen.fields(section)
+        for name, found in fields_of(section)
     }
 
 

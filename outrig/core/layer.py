@@ -9,7 +9,7 @@ quoted only where it cannot be a secret: never from a variable, from an environm
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from outrig.core import keys, value
 from outrig.core.config import Config
@@ -69,7 +69,8 @@ class Layer:
     approved: bool = False
 
 
-class Setting(NamedTuple):
+@frozen(kw_only=False)
+class Setting:
     """One value of one layer, in the form that Config holds."""
 
     field: Field

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import re
 from posixpath import dirname, join, relpath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +42,8 @@ _LEAST = 6  # fields of a line: id, parent, device, path there, mount point, opt
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
-class Entry(NamedTuple):
+@frozen(kw_only=False)
+class Entry:
     """One mount: `device` and `path` say of what, `point` where."""
 
     device: str

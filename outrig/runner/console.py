@@ -7,7 +7,9 @@ made of its terminal; a supervisor, which nobody looks at, hands it a `Silent` o
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,20 +19,23 @@ if TYPE_CHECKING:
 CHUNK = 256 * 1024  # bytes read from an input at once
 
 
-class Signalled(NamedTuple):
+@frozen(kw_only=False)
+class Signalled:
     """outrig itself got this signal."""
 
     number: int
 
 
-class Resized(NamedTuple):
+@frozen(kw_only=False)
+class Resized:
     """The terminal has this size now."""
 
     rows: int
     columns: int
 
 
-class Detached(NamedTuple):
+@frozen
+class Detached:
     """The user lets go of the session, by keys or by closing the terminal."""
 
 

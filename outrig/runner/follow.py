@@ -11,9 +11,10 @@ import contextlib
 import select
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from outrig.core.ending import Finding, judge
+from outrig.core.frozen import frozen
 from outrig.core.moment import parse_time
 from outrig.core.session import ended, with_fields, with_workspace, without_resource
 from outrig.engine.failure import init_complaint
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
 
 
-class Followed(NamedTuple):
+@frozen(kw_only=False)
+class Followed:
     """The record as it is now. Not ended: the user let go, and `unfed` is input still to be fed."""
 
     session: Session

@@ -6,9 +6,10 @@ was done by its effects, and need not be asked.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from outrig.core.engine import Ref
+from outrig.core.frozen import frozen
 from outrig.errors import ContainerGoneError, SessionNotRunningError, StoreError
 from outrig.store import belonging
 from outrig.store.file import UnreadableError
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     Connect = Callable[[str | None], Engine]  # the engine at an endpoint; the door closes it
 
 
-class Reached(NamedTuple):
+@frozen(kw_only=False)
+class Reached:
     """A session that runs: its record, its engine and its container there."""
 
     session: Session

@@ -101,7 +101,7 @@ class Stopping:
             self._send(connect)
         if self._reached is None:
             return
-        _, engine, ref = self._reached
+        engine, ref = self._reached.engine, self._reached.ref
         left = max(0.0, self._asked + self._grace - time.monotonic())
         if reach.container_ended(engine, ref, left):
             return

@@ -266,11 +266,11 @@ class _Maker:
 
     def _masked(self) -> Iterable[Mount]:
         target = self._plan.target
-        for path, directory in masks.find(self._place.root, self._exclude):
-            if not inside(f"{target}/{path}", self._taken):
-                empty = self.own.empty("directory" if directory else "file")
-                self._taken.add(f"{target}/{path}")
-                yield Mount(source=empty, target=f"{target}/{path}")
+        for mask in masks.find(self._place.root, self._exclude):
+            if not inside(f"{target}/{mask.path}", self._taken):
+                empty = self.own.empty("directory" if mask.directory else "file")
+                self._taken.add(f"{target}/{mask.path}")
+                yield Mount(source=empty, target=f"{target}/{mask.path}")
 
     def _protected(self, tree: str) -> Iterable[Mount]:
         """Read-only over themselves; what lies above them cannot be moved away with them."""

@@ -7,8 +7,9 @@ anybody who may read it can list it; what it says of containers is then true som
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from outrig.core.frozen import frozen
 from outrig.store import file
 from outrig.store.places import RECORD
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 MACHINE_ID = "/etc/machine-id"
 
 
-class Here(NamedTuple):
+@frozen(kw_only=False)
+class Here:
     """The root, as it was named and as it is, and the machine."""
 
     root: str

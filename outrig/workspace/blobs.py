@@ -18,8 +18,9 @@ import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
+from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ MOST = 512 * 1024 * 1024  # bytes that one snapshot adds
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Entry(NamedTuple):
+@frozen(kw_only=False)
+class Entry:
     mode: str
     id: str
 
 
-class Skipped(NamedTuple):
+@frozen(kw_only=False)
+class Skipped:
     """A file whose content is not recorded, and why."""
 
     path: bytes

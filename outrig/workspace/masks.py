@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _MOST = 500  # mounts that a container can reasonably have
 _DEEPEST = 500
 
 
-class Mask(NamedTuple):
+@frozen(kw_only=False)
+class Mask:
     """A path below the root, and what it is."""
 
     path: str

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from outrig.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Protected(NamedTuple):
+@frozen(kw_only=False)
+class Protected:
     """What is there, what lies above it and must not be moved away, and what leads elsewhere."""
 
     paths: tuple[str, ...]

@@ -15,9 +15,10 @@ import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from outrig.core import gitconfig
+from outrig.core.frozen import frozen
 from outrig.core.workspace import INSIDE
 from outrig.errors import WorkspaceError
 
@@ -51,21 +52,24 @@ _LOGS = ("HEAD", "refs/stash", "refs/heads")
 _OURS = "outrig"  # refs/outrig: pins of other sessions
 
 
-class Source(NamedTuple):
+@frozen(kw_only=False)
+class Source:
     """The user's repository. Two directories in a linked worktree."""
 
     git_dir: Path
     common_dir: Path
 
 
-class Borrowed(NamedTuple):
+@frozen(kw_only=False)
+class Borrowed:
     """An objects directory, and where the container must see it, read-only."""
 
     host: str
     inside: str
 
 
-class Module(NamedTuple):
+@frozen(kw_only=False)
+class Module:
     """A submodule's repository in the shadow; `tree` is its path in the working tree."""
 
     git: Path
@@ -73,7 +77,8 @@ class Module(NamedTuple):
     objects: str  # on the host
 
 
-class Shadow(NamedTuple):
+@frozen(kw_only=False)
+class Shadow:
     """What was made: what it borrows, where that has to be written down, its submodules."""
 
     borrowed: tuple[Borrowed, ...]

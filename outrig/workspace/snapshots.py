@@ -28,7 +28,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen, replace
 from outrig.errors import WorkspaceError, reason
@@ -77,7 +77,8 @@ class Source:
     sha256: bool = False
 
 
-class Taken(NamedTuple):
+@frozen(kw_only=False)
+class Taken:
     """A snapshot: the id of its tree, and the files whose content it lacks."""
 
     tree: str
@@ -136,7 +137,7 @@ class Snapshots:
             elif shared and end is not None:
                 start = self._without(taken.tree, start, end)
             self.name(START, start)
-        return taken._replace(tree=start)
+        return replace(taken, tree=start)
 
     def _without(self, tree: str, start: str, end: str) -> str:
         """The tree, with what `start` and `end` differ in as it was, where it is as in `end`."""

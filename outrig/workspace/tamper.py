@@ -19,7 +19,7 @@ import os
 import stat
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from outrig.core import tamper
 from outrig.core.frozen import frozen
@@ -41,7 +41,8 @@ _SPECIAL |= {stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
 How = Literal["there", "changed", "named"]
 
 
-class Seen(NamedTuple):
+@frozen(kw_only=False)
+class Seen:
     """One thing that a look found.
 
     It is there, and may have been before; or it is new, or was changed, since: then a snapshot may
@@ -223,13 +224,14 @@ def planted(found: Look, before: Iterable[tuple[str, str]]) -> list[Trace]:
     """What a look after the session found that no snapshot can tell of."""
     there = frozenset(before)
     traces = [
-        trace
-        for trace, how in found.seen
-        if how == "changed" or (how == "there" and (trace.kind, trace.path) not in there)
+        one.trace
+        for one in found.seen
+        if one.how == "changed"
+        or (one.how == "there" and (one.trace.kind, one.trace.path) not in there)
     ]
     return [*traces, *([Trace(kind="unseen", path="", what=found.unseen)] if found.unseen else [])]
 
 
 def named(found: Look) -> list[Trace]:
     """New and changed files that a snapshot may tell more of, if it holds them."""
-    return [trace for trace, how in found.seen if how == "named"]
+    return [one.trace for one in found.seen if one.how == "named"]
