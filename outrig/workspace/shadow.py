@@ -11,8 +11,6 @@ never waited for, with a cap on its size.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -21,22 +19,16 @@ from outrig.core import gitconfig
 from outrig.core.frozen import frozen
 from outrig.core.workspace import INSIDE
 from outrig.errors import WorkspaceError
+from outrig.workspace import regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from outrig.core.gitconfig import Entry
 
-_SMALL = 1024 * 1024  # bytes of a config, a list of ignored files, a message
 _LARGE = 2 * 1024**3  # bytes of an index or of packed-refs
 _MOST_LOG = 4 * 1024 * 1024  # bytes of one reflog
-_DEEPEST = 40  # directories in refs
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)  # ENXIO: a socket
-
-_ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # Of the working tree: where it stands, and what it is in the middle of.
 _STANDING = (
@@ -135,16 +127,18 @@ def trust_less_of_stat(git: Path) -> None:
 
 def config_entries(source: Source) -> list[Entry]:
     """What the repository's own config says, that of the worktree behind it."""
-    entries = gitconfig.parse(_text(source.common_dir, "config"))
+    entries = gitconfig.parse(regular.text(source.common_dir, "config"))
     if gitconfig.is_true(gitconfig.value(entries, "extensions", "worktreeconfig")):
-        entries += gitconfig.parse(_text(source.git_dir, "config.worktree"))
+        entries += gitconfig.parse(regular.text(source.git_dir, "config.worktree"))
     return entries
 
 
 def alternates(objects: str) -> tuple[str, ...]:
     """Where a repository says that more of its objects are. A session could have written it."""
-    with _entered(objects) as folder:
-        said = _read("info/alternates", folder, _SMALL) if folder is not None else None
+    with regular.entered(objects) as folder:
+        said = (
+            regular.read("info/alternates", folder, regular.SMALL) if folder is not None else None
+        )
     lines = os.fsdecode(said or b"").splitlines()
     return tuple(
         os.path.normpath(os.path.join(objects, line))
@@ -170,7 +164,10 @@ class _Maker:
             (to / name).mkdir(mode=0o777, exist_ok=True)
         for name in ("objects/pack", "logs"):
             (to / name).mkdir(mode=0o777)
-        with _entered(str(source.common_dir)) as common, _entered(str(source.git_dir)) as own:
+        with (
+            regular.entered(str(source.common_dir)) as common,
+            regular.entered(str(source.git_dir)) as own,
+        ):
             if common is None or own is None:
                 raise WorkspaceError(f"{source.git_dir} is no repository any more")
             self._standing(own, to)
@@ -183,31 +180,31 @@ class _Maker:
     def _standing(self, own: int, to: Path) -> None:
         if self._with_standing:
             for name in _STANDING:
-                _copy(name, own, to, _SMALL)
+                regular.copy(name, own, to, regular.SMALL)
             for name in _UNDER_WAY:
-                _copy_tree(name, own, to / name, _SMALL)
+                regular.copy_tree(name, own, to / name, regular.SMALL)
         if self._with_index:
-            _copy("index", own, to, _LARGE)
+            regular.copy("index", own, to, _LARGE)
             for name in os.listdir(own):
                 if name.startswith("sharedindex."):
-                    _copy(name, own, to, _LARGE)
+                    regular.copy(name, own, to, _LARGE)
 
     def _refs(self, common: int, own: int, to: Path, *, linked: bool) -> None:
         for name in _SHARED:
-            _copy(name, common, to, _LARGE)
-        _copy_tree("reftable", common, to / "reftable", _LARGE)
-        _copy_tree("refs", common, to / "refs", _SMALL, without=_OURS)
+            regular.copy(name, common, to, _LARGE)
+        regular.copy_tree("reftable", common, to / "reftable", _LARGE)
+        regular.copy_tree("refs", common, to / "refs", regular.SMALL, without=_OURS)
         for name in _OWN_REFS if linked and self._with_standing else ():
-            _copy_tree(f"refs/{name}", own, to / "refs" / name, _SMALL)
+            regular.copy_tree(f"refs/{name}", own, to / "refs" / name, regular.SMALL)
         for name in _LOGS if self._with_standing else _LOGS[1:]:
             of = own if name == "HEAD" else common
-            if not _copy(f"logs/{name}", of, to, _MOST_LOG):
-                _copy_tree(f"logs/{name}", of, to / "logs" / name, _MOST_LOG)
+            if not regular.copy(f"logs/{name}", of, to, _MOST_LOG):
+                regular.copy_tree(f"logs/{name}", of, to / "logs" / name, _MOST_LOG)
 
     def _info(self, common: int, own: int, to: Path) -> None:
         for name in _INFO:
-            _copy(f"info/{name}", common, to, _SMALL)
-        _copy("info/sparse-checkout", own, to, _SMALL)
+            regular.copy(f"info/{name}", common, to, regular.SMALL)
+        regular.copy("info/sparse-checkout", own, to, regular.SMALL)
         if self._ignored:
             with (to / "info/exclude").open("ab") as file:
                 file.write(b"\n" + self._ignored)
@@ -261,7 +258,7 @@ def _further(common: Path, made: list[Borrowed]) -> None:
 
 def _tree_of(module: Path, common: Path) -> str | None:
     """A submodule names its tree from where it is, which is the same way inside."""
-    tree = gitconfig.value(gitconfig.parse(_text(module, "config")), "core", "worktree")
+    tree = gitconfig.value(gitconfig.parse(regular.text(module, "config")), "core", "worktree")
     if tree is None or os.path.isabs(tree):
         return None
     place = os.path.normpath(f"{module}/{tree}")
@@ -271,10 +268,12 @@ def _tree_of(module: Path, common: Path) -> str | None:
 def _modules(common: Path, below: str = "", depth: int = 0) -> Iterator[tuple[str, Path]]:
     """Their names can hold slashes."""
     folder = common / "modules" / below
-    with _entered(str(folder)) as entered:
-        if entered is None or depth > _DEEPEST:
+    with regular.entered(str(folder)) as entered:
+        if entered is None or depth > regular.DEEPEST:
             return
-        names = [name for name in sorted(os.listdir(entered)) if _is_directory(name, entered)]
+        names = [
+            name for name in sorted(os.listdir(entered)) if regular.is_directory(name, entered)
+        ]
         found = [name for name in names if _is_repository(name, entered)]
     for name in names:
         path = f"{below}/{name}" if below else name
@@ -285,17 +284,9 @@ def _modules(common: Path, below: str = "", depth: int = 0) -> Iterator[tuple[st
 
 
 def _is_repository(name: str, folder: int) -> bool:
-    return _is_directory(f"{name}/objects", folder) and (
-        _read(f"{name}/HEAD", folder, _SMALL) is not None
+    return regular.is_directory(f"{name}/objects", folder) and (
+        regular.read(f"{name}/HEAD", folder, regular.SMALL) is not None
     )
-
-
-def _is_directory(name: str, folder: int) -> bool:
-    try:
-        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-    except OSError:
-        return False
-    return stat.S_ISDIR(mode)
 
 
 def _made(path: Path) -> Path:
@@ -306,115 +297,3 @@ def _made(path: Path) -> Path:
 def _entry(name: str, held: str) -> Entry:
     section, _, key = name.partition(".")
     return section, None, key, held
-
-
-# ---------------------------------------------------------------- files
-
-
-@contextlib.contextmanager
-def _entered(path: str) -> Iterator[int | None]:
-    """A directory's handle; None where there is none, or a link."""
-    try:
-        folder = os.open(path, _ENTER)
-    except (FileNotFoundError, NotADirectoryError):
-        yield None
-        return
-    try:
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def _text(directory: Path, name: str) -> str:
-    with _entered(str(directory)) as folder:
-        data = None if folder is None else _read(name, folder, _SMALL)
-    return (data or b"").decode("utf-8", "surrogateescape")
-
-
-def _enter(parts: Iterable[str], folder: int) -> int | None:
-    """A handle of its own for a directory below `folder`; None where there is none, or a link."""
-    at = os.dup(folder)
-    for part in parts:
-        try:
-            below = os.open(part, _ENTER, dir_fd=at)
-        except OSError as error:
-            if error.errno in _NO_FILE:
-                return None
-            raise
-        finally:
-            os.close(at)
-        at = below
-    return at
-
-
-@contextlib.contextmanager
-def _opened(name: str, folder: int, most: int) -> Iterator[tuple[int, int] | None]:
-    """A regular file and its size; None for everything else. No component may be a link."""
-    *above, last = name.split("/")
-    at = _enter(above, folder)
-    if at is None:
-        yield None
-        return
-    try:
-        descriptor = os.open(last, _READ, dir_fd=at)
-    except OSError as error:
-        if error.errno not in _NO_FILE:
-            raise
-        yield None
-        return
-    finally:
-        os.close(at)
-    try:
-        state = os.fstat(descriptor)
-        good = stat.S_ISREG(state.st_mode) and state.st_size <= most
-        yield (descriptor, state.st_size) if good else None
-    finally:
-        os.close(descriptor)
-
-
-def _read(name: str, folder: int, most: int) -> bytes | None:
-    with _opened(name, folder, most) as found:
-        if found is None:
-            return None
-        with os.fdopen(found[0], "rb", closefd=False) as file:
-            return file.read(most)
-
-
-def _copy(name: str, folder: int, to: Path, most: int) -> bool:
-    """Copy a file to the same name below `to`; False where there is none that may be copied."""
-    with _opened(name, folder, most) as found:
-        if found is None:
-            return False
-        target = to / name
-        target.parent.mkdir(mode=0o777, parents=True, exist_ok=True)
-        copy = os.open(target, _MAKE, 0o666)
-        try:
-            _pour(found[0], copy, found[1])
-        finally:
-            os.close(copy)
-    return True
-
-
-def _pour(source: int, copy: int, size: int) -> None:
-    while size > 0 and (count := os.sendfile(copy, source, None, size)) > 0:
-        size -= count
-
-
-def _copy_tree(
-    name: str, folder: int, to: Path, most: int, *, without: str = "", depth: int = 0
-) -> None:
-    """Copy a directory's files, as deep as they are; links and special files stay behind."""
-    at = _enter(name.split("/"), folder)
-    if at is None:
-        return
-    try:
-        to.mkdir(mode=0o777, parents=True, exist_ok=True)
-        for inner in sorted(os.listdir(at)):
-            if inner == without or depth > _DEEPEST:
-                continue
-            if _is_directory(inner, at):
-                _copy_tree(inner, at, to / inner, most, depth=depth + 1)
-            elif not inner.endswith(".lock"):
-                _copy(inner, at, to, most)
-    finally:
-        os.close(at)
