@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from outrig.core.session import with_workspace
 from outrig.runner import snapshot
-from outrig.workspace.snapshots import Snapshots, Source
+from outrig.workspace.bare import Source
+from outrig.workspace.snapshots import Snapshots
 from tests import records
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from outrig.core.moment import time_text
 from outrig.core.session import with_workspace
 from outrig.errors import OutrigError, StoreError, WorkspaceError
 from outrig.workspace import rules
-from outrig.workspace.snapshots import DIRECTORY, END, START, Snapshots, Source, Taken
+from outrig.workspace.bare import Source
+from outrig.workspace.snapshots import DIRECTORY, END, START, Snapshots, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -30,16 +30,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core.frozen import frozen, replace
+from outrig.core.frozen import replace
 from outrig.errors import WorkspaceError, reason
-from outrig.workspace import borrowed, fifos, index, rules, waiting
+from outrig.workspace import bare, borrowed, fifos, index, rules, waiting
 from outrig.workspace.blobs import Blobs, Skipped
 from outrig.workspace.differences import Differences
 from outrig.workspace.folders import Folders
 from outrig.workspace.git import Git
+from outrig.workspace.recorder import Recorder, heeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+
+    from outrig.workspace.bare import Source
 
 DIRECTORY = "snapshots.git"
 START, END, RESUMED = "start", "end", "resumed"
@@ -48,33 +51,6 @@ EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
-_FILES = 500_000  # that one snapshot may add
-_CONFIG = """\
-[core]
-\trepositoryFormatVersion = {version}
-\tbare = true
-\tfileMode = true
-\tignoreCase = false
-\tprotectHFS = false
-\tprotectNTFS = false
-\tlogAllRefUpdates = false
-\tcompression = 1
-[pack]
-\tcompression = 1
-[fastimport]
-\tunpackLimit = 0
-"""
-# What the tree's own .gitattributes say counts for nothing: no byte is converted.
-_ATTRIBUTES = "* !text !eol !crlf !ident !filter !working-tree-encoding !diff !merge\n"
-
-
-@frozen
-class Source:
-    """The user's repository, as it was found before the session; its places have no links."""
-
-    common_dir: str  # objects, info/exclude
-    index: str  # of the checkout that the session sees
-    sha256: bool = False
 
 
 @frozen(kw_only=False)
@@ -99,7 +75,7 @@ class Snapshots:
         `ignored` is the file with what the user's git ignores everywhere. Raises WorkspaceError.
         """
         with _explained(), self._scratch() as scratch:
-            self._make(source)
+            bare.make(self.directory, source)
             self.look(loose=False)
             rules.keep(self.directory, source.common_dir if source else None, ignored, home)
             git = self._over(tree, scratch)
@@ -122,7 +98,7 @@ class Snapshots:
         did and nobody has touched since. `layer`: what both did lies over `tree` anyway.
         """
         with _explained(), self._scratch() as scratch:
-            _copy_repository(earlier.directory, self.directory)
+            bare.copy(earlier.directory, self.directory)
             self.look()
             index.copy(str(earlier._index), str(scratch))
             git = self._over(tree, scratch)
@@ -199,22 +175,6 @@ class Snapshots:
     def algorithm(self) -> str:
         return "sha256" if "sha256" in (self.directory / "config").read_text("ascii") else "sha1"
 
-    def _make(self, source: Source | None) -> None:
-        """What `git init --bare` makes, without a process."""
-        for name in ("objects/info", "objects/pack", "refs/snapshots", "info"):
-            (self.directory / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        sha256 = source is not None and source.sha256
-        config = _CONFIG.format(version=int(sha256))
-        config += "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
-        self._write("config", config)
-        self._write("info/attributes", _ATTRIBUTES)
-        if source:
-            self._write("objects/info/alternates", f"{_quoted(source.common_dir)}\n")
-        self._write("HEAD", "ref: refs/heads/none\n")  # last: with it, it is a repository
-
-    def _write(self, name: str, text: str) -> None:
-        (self.directory / name).write_text(text, "utf-8", "surrogateescape")
-
     def name(self, name: str, tree: str) -> None:
         """Let a name refer to a tree, so that it is found again."""
         ref = self.directory / "refs/snapshots" / name
@@ -261,7 +221,7 @@ class Snapshots:
             Folders(tree) as folders,
             Blobs(self.git, folders, algorithm=self.algorithm) as blobs,
         ):
-            recorder = _Recorder(blobs, self._unread())
+            recorder = Recorder(blobs, self._unread())
             recorder.changed(differences.changed())
             recorder.new(differences.new())
             recorder.skip(differences.unlisted, "one nested repository too many")
@@ -283,12 +243,12 @@ class Snapshots:
 
         held = git("ls-files", "-z").split(b"\0")[:-1] if Path(git.index or "").exists() else []
         layer = overlay.over(upper, held)
-        new = _heeded(git, layer.new)
+        new = heeded(git, layer.new)
         with (
             Folders(upper) as folders,
             Blobs(self.git, folders, algorithm=self.algorithm) as blobs,
         ):
-            recorder = _Recorder(blobs, self._unread())
+            recorder = Recorder(blobs, self._unread())
             recorder.lines += [index.removal(path) for path in layer.gone]
             recorder.changed(layer.changed)
             recorder.new(new)
@@ -308,102 +268,6 @@ class Snapshots:
             return frozenset((self.directory / "skipped").read_bytes().split(b"\0"))
         except FileNotFoundError:
             return frozenset()
-
-
-class _Recorder:
-    """Turns paths into lines for an index."""
-
-    def __init__(self, blobs: Blobs, unread: frozenset[bytes]) -> None:
-        self._blobs = blobs
-        self._unread = unread
-        self.lines: list[bytes] = []
-        self.skipped: list[Skipped] = []
-
-    def changed(self, paths: Iterable[bytes]) -> None:
-        """Entries of the index: what is there no more is taken out, before anything comes in."""
-        lines: list[bytes] = []
-        for path in paths:
-            found = self._blobs.put(path)
-            if isinstance(found, Skipped):
-                self.skipped.append(found)
-            elif found is None:
-                self.lines.append(index.removal(path))
-            else:
-                lines += [index.removal(path), index.line(found.mode, found.id, path)]
-        self.lines += lines
-
-    def new(self, paths: Sequence[bytes]) -> None:
-        for path in paths[:_FILES]:
-            if path in self._unread:
-                self.skipped.append(Skipped(path, "not in the start snapshot either"))
-            elif _is_git(path):
-                self.skipped.append(Skipped(path, "git records nothing of this name"))
-            elif found := self._blobs.put(path):
-                if isinstance(found, Skipped):
-                    self.skipped.append(found)
-                elif found.mode == "120000" and path.lower().endswith(_NO_LINKS):
-                    self.skipped.append(Skipped(path, "git records no link of this name"))
-                else:
-                    self.lines.append(index.line(found.mode, found.id, path))
-        self.skip(paths[_FILES:], f"a snapshot adds at most {_FILES} files")
-
-    def skip(self, paths: Iterable[bytes], why: str) -> None:
-        self.skipped += (Skipped(path, why) for path in paths)
-
-
-_NO_LINKS = (b".gitmodules", b".gitattributes", b".gitignore", b".mailmap")
-
-
-def _copy_repository(source: Path, target: Path) -> None:
-    """One of ours; objects are never rewritten, so both may have the same files."""
-    if target.exists():
-        raise WorkspaceError(f"{target} is there already")
-    target.mkdir(mode=0o700)
-    for folder, names, files in os.walk(source):
-        below = os.path.relpath(folder, source)
-        names[:] = [name for name in names if (below, name) != ("refs", "session")]
-        (target / below).mkdir(mode=0o700, exist_ok=True)
-        shared = below.partition("/")[0] == "objects"
-        for name in files:
-            if below.startswith("refs/snapshots") or name.startswith("scratch-"):
-                continue
-            _copy_file(Path(folder, name), target / below / name, shared=shared)
-
-
-def _copy_file(source: Path, target: Path, *, shared: bool) -> None:
-    if shared:
-        with contextlib.suppress(OSError):  # another file system, or one without hard links
-            target.hardlink_to(source)
-            return
-    import shutil  # noqa: PLC0415 - 4 ms, and few sessions are resumed
-
-    shutil.copy2(source, target)
-
-
-def _heeded(git: Git, paths: Sequence[bytes]) -> list[bytes]:
-    """Those of new paths that are not ignored."""
-    if not paths:
-        return []
-    # check-ignore knows no literal paths; one that begins with ./ holds no magic.
-    asked = b"".join(b"./" + path + b"\0" for path in paths)
-    question = ("--no-literal-pathspecs", "check-ignore", "-z", "--no-index", "--stdin")
-    said = git(*question, stdin=asked, accepted=(0, 1, 128))
-    ignored = frozenset(said.split(b"\0"))
-    return [path for path in paths if b"./" + path not in ignored]
-
-
-def _is_git(path: bytes) -> bool:
-    lower = path.lower()
-    return b".git" in lower and b".git" in lower.split(b"/")
-
-
-def _quoted(common_dir: str) -> str:
-    """A line of `alternates`: quoted as in C where it must be."""
-    objects = f"{common_dir}/objects"
-    if not any(character in objects for character in '"\n\\'):
-        return objects
-    escaped = objects.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.workspace.snapshots import Snapshots, Source
+from outrig.workspace.bare import Source
+from outrig.workspace.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable

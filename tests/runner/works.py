@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from outrig.core.session import with_fields
 from outrig.store import finding
 from outrig.store.sessions import SessionStore
+from outrig.workspace.bare import Source
 from outrig.workspace.merge import Signature
-from outrig.workspace.snapshots import DIRECTORY, END, Snapshots, Source
+from outrig.workspace.snapshots import DIRECTORY, END, Snapshots
 from tests import records
 from tests.workspace.repositories import WHO, Tree
 

@@ -13,7 +13,8 @@ import pytest
 from outrig.core.frozen import replace
 from outrig.errors import WorkspaceError
 from outrig.workspace import blobs, differences, git
-from outrig.workspace.snapshots import EMPTY_TREE, END, START, Snapshots, Source, Taken
+from outrig.workspace.bare import Source
+from outrig.workspace.snapshots import EMPTY_TREE, END, START, Snapshots, Taken
 from tests import repositories
 from tests.repositories import Canary
 
