@@ -18,7 +18,7 @@ from outrig.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from outrig.runner.accept import Accepted
+    from outrig.runner.accepted import Accepted
     from outrig.workspace.merge import How
     from outrig.workspace.repository import Change
 
@@ -78,11 +78,12 @@ def accept(  # noqa: PLR0917 - one parameter per option, as typer wants them
     """
     from outrig.runner import accept as accepting
     from outrig.runner import work
+    from outrig.runner.accepted import Wish
     from outrig.workspace.landing import OverlapError
     from outrig.workspace.merge import ConflictError
 
     found = opening.session(_named(session, session_dir), session_dir, session_root, global_config)
-    wish = accepting.Wish(
+    wish = Wish(
         into=into,
         how=_how(merge=merge, squash=squash, ff=ff),
         message=message,

@@ -18,7 +18,6 @@ Of some paths only, it is one commit; the session stays open while it holds more
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +26,10 @@ from outrig.core import outcome
 from outrig.core.frozen import frozen, replace
 from outrig.core.session import with_fields
 from outrig.errors import OutrigError, WorkspaceError
-from outrig.runner import pins
+from outrig.runner import delivery, pins, unversioned
 from outrig.runner import work as works
-from outrig.workspace import directory as directories
-from outrig.workspace import landing, merge, objects, resolving
+from outrig.runner.accepted import Accepted
+from outrig.workspace import landing, merge, resolving
 from outrig.workspace.landing import Landing
 from outrig.workspace.merge import ConflictError
 
@@ -38,39 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from outrig.core.session import Session
+    from outrig.runner.accepted import Wish
     from outrig.runner.work import Work
     from outrig.store.finding import Found
     from outrig.workspace.landing import Checkout
-    from outrig.workspace.merge import How, Signature
-    from outrig.workspace.repository import Change, Repository
-
-
-@frozen
-class Wish:
-    """What the user asked for."""
-
-    into: str | None = None
-    how: How = "auto"
-    message: str | None = None
-    paths: tuple[bytes, ...] = ()
-    dry_run: bool = False
-    resolve: Path | None = None  # where a conflict is laid out
-
-
-@frozen
-class Accepted:
-    """What arrived, or would: a commit on a branch, or None where there is no git."""
-
-    session: Session
-    into: str  # a branch, or a directory
-    commit: str | None
-    commits: int  # new on the branch
-    changes: tuple[Change, ...]  # between the branch as it was and as it is
-    here: bool  # whether the user's checkout moved with it
-    uncommitted: int = 0  # paths that were left so, in bind mode
-    already: bool = False  # the branch had it all
-    left: str | None = None  # what the user may want to remove
-    open: bool = False  # only some paths were taken: the session can be accepted again
+    from outrig.workspace.merge import Signature
+    from outrig.workspace.repository import Repository
 
 
 def accept(found: Found, wish: Wish, *, signature: Signature, env: Mapping[str, str]) -> Accepted:
@@ -79,7 +51,7 @@ def accept(found: Found, wish: Wish, *, signature: Signature, env: Mapping[str, 
         outcome.refuse(session, "accepted")
         home = works.home_of(session, env)
         if home is None:
-            return _into_directory(found, session, wish, env)
+            return unversioned.into_directory(found, session, wish, env)
         landing.settle(home)
         landed = _landed(found, session, home)
         if landed is not None:
@@ -103,8 +75,8 @@ class _Acceptance:
         here = landing.is_here(self.home, ref)
         if old is None and not here:
             raise WorkspaceError(
-                f"there is no branch {_short(ref)}",
-                hint=f"outrig branch {self.session.id} {_short(ref)}",
+                f"there is no branch {delivery.short(ref)}",
+                hint=f"outrig branch {self.session.id} {delivery.short(ref)}",
             )
         there = here and works.text(self.session, "mode") == "bind"
         commit = self._commit(old, there=there)
@@ -117,7 +89,7 @@ class _Acceptance:
             with_files=not there,
         )
         self._check(order)
-        packs = packed(self.work, self.home, commit, old) if commit != old else ()
+        packs = delivery.packed(self.work, self.home, commit, old) if commit != old else ()
         done = self._summary(order, here=here, there=there)
         if self.wish.dry_run:
             return done
@@ -129,7 +101,7 @@ class _Acceptance:
             self.found,
             "accepted",
             commit=commit,
-            into=_short(ref),
+            into=delivery.short(ref),
             also=lambda one: with_fields(one, accepting=None),
         )
         left = pins.forget_resolution(session, self.found.directory)
@@ -150,7 +122,7 @@ class _Acceptance:
                 f"session {self.session.id} began on no branch",
                 hint=f"outrig accept {self.session.id} --into BRANCH",
             )
-        return branch_ref(self.home.repository, name)
+        return delivery.branch_ref(self.home.repository, name)
 
     def _commit(self, old: str | None, *, there: bool) -> str:
         """The commit that shall be the branch's."""
@@ -184,7 +156,7 @@ class _Acceptance:
         git = self.work.repository
         tree, entries = merge.stages(git, old, result)
         holding = merge.commit(git, tree, (old, result), "conflicts", self.signature)
-        bring(self.work, self.home, holding, old)
+        delivery.bring(self.work, self.home, holding, old)
         resolving.lay_out(
             self.home.repository, directory, target=old, result=result, tree=tree, stages=entries
         )
@@ -222,7 +194,7 @@ class _Acceptance:
         counted = (order.new, order.old) if order.old else (order.new, None)
         return Accepted(
             session=self.session,
-            into=_short(order.ref),
+            into=delivery.short(order.ref),
             commit=order.new,
             commits=git.count(*counted),
             changes=git.changes(before, order.new),
@@ -245,7 +217,7 @@ class _Acceptance:
         if not self.wish.paths:  # else an accept that died is none: the rest is still to come
             self._note({"commit": order.new, "ref": order.ref})
         try:
-            objects.deliver(packs, _common(self.home))
+            delivery.deliver(packs, self.home)
             landing.land(self.home, order)
         except OutrigError:
             self._note(None)
@@ -256,31 +228,6 @@ class _Acceptance:
         return self.found.store.update(
             self.session.id, lambda session: with_fields(session, accepting=accepting)
         )
-
-
-def packed(work: Work, home: Checkout, commit: str, old: str | None) -> tuple[Path, ...]:
-    """A commit and what it needs, for the user's objects. Raises RefusedError."""
-    known = [one for one in (old, work.base) if one and home.repository.commit(one)]
-    scratch = work.scratch / "leaving"
-    scratch.mkdir(exist_ok=True)
-    return objects.packed(work.repository, _common(home), {commit}, scratch, known=known)
-
-
-def bring(work: Work, home: Checkout, commit: str, old: str | None) -> None:
-    """The same, into the user's objects, where nothing refers to it yet."""
-    objects.deliver(packed(work, home, commit, old), _common(home))
-
-
-def _common(home: Checkout) -> Repository:
-    return replace(home.repository, git_dir=home.common_dir)
-
-
-def branch_ref(repository: Repository, name: str) -> str:
-    """refs/heads/NAME. Raises WorkspaceError for what git takes for no branch."""
-    said = repository.ask("check-ref-format", "--branch", name, accepted=(0, 1, 128))
-    if said.code != 0 or name.startswith("@") or "/." in f"/{name}":
-        raise WorkspaceError(f"{name!r} cannot be the name of a branch")
-    return f"refs/heads/{name}"
 
 
 def resolution(
@@ -320,62 +267,16 @@ def _landed(found: Found, session: Session, home: Checkout) -> Accepted | None:
         found,
         "accepted",
         commit=commit,
-        into=_short(ref),
+        into=delivery.short(ref),
         also=lambda one: with_fields(one, accepting=None),
     )
     return Accepted(
         session=session,
         left=pins.forget_resolution(session, found.directory),
-        into=_short(ref),
+        into=delivery.short(ref),
         commit=commit,
         commits=0,
         changes=(),
         here=False,
         already=True,
     )
-
-
-def _short(ref: str) -> str:
-    return ref.removeprefix("refs/heads/")
-
-
-# ---------------------------------------------------------------- without git
-
-
-def _into_directory(found: Found, session: Session, wish: Wish, env: Mapping[str, str]) -> Accepted:
-    """Between the two snapshots' trees, into the directory that the session began with."""
-    if wish.into or wish.how != "auto":
-        raise WorkspaceError(
-            f"session {session.id} began in no git repository: there is no branch to land on"
-        )
-    root = Path(works.text(session, "path") or "/nowhere")
-    place = found.directory / "landing"
-    directories.settle(root, place)
-    with works.gathered(session, found.directory, None, env) as work:
-        if work.start is None or work.end is None:
-            raise works.NoWorkError(f"session {session.id} has no end snapshot")
-        holds = merge.below(wish.paths) if wish.paths else None
-        every = work.repository.changes(work.start, work.end)
-        changes = tuple(one for one in every if holds is None or holds(one.path))
-        done = Accepted(
-            session=session,
-            into=str(root),
-            commit=None,
-            commits=0,
-            changes=changes,
-            here=True,
-            open=not directories.arrived(root, [one for one in every if one not in changes]),
-        )
-        if works.text(session, "mode") == "bind" or not changes:
-            done = replace(done, already=True)
-        else:
-            done = replace(done, already=directories.arrived(root, changes))
-            if not done.already:
-                directories.check(root, changes)
-            if not done.already and not wish.dry_run:
-                directories.land(root, place, work.repository, changes)
-    if wish.dry_run or done.open:
-        return done
-    with contextlib.suppress(OSError):
-        place.rmdir()
-    return replace(done, session=works.moved(found, "accepted", into=str(root)))

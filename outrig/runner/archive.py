@@ -17,7 +17,7 @@ from outrig.core.session import with_resource
 from outrig.errors import OutrigError, StoreError, reason
 from outrig.runner import pins
 from outrig.runner import work as works
-from outrig.runner.accept import bring
+from outrig.runner.delivery import bring
 from outrig.runner.eviction import evict
 from outrig.store import tree
 from outrig.workspace.snapshots import DIRECTORY

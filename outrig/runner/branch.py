@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from outrig.errors import WorkspaceError
 from outrig.runner import work as works
-from outrig.runner.accept import branch_ref, bring
+from outrig.runner.delivery import branch_ref, bring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from outrig.workspace import moving, overlap
+from outrig.workspace import journal, moving, overlap
+from outrig.workspace.journal import Journal
 from outrig.workspace.landing import OverlapError
-from outrig.workspace.moving import Journal
 from outrig.workspace.overlap import Entry
 
 if TYPE_CHECKING:
@@ -53,25 +53,25 @@ def arrived(root: Path, changes: Sequence[Change]) -> bool:
 def land(root: Path, place: Path, repository: Repository, changes: Sequence[Change]) -> None:
     """Let the directory have these paths as they are on their new side."""
     place.mkdir(mode=0o700, exist_ok=True)
-    journal = Journal(
+    move = Journal(
         ref="", old="", new="", token=os.urandom(4).hex(), changes=moving.ordered(changes)
     )
     check(root, changes)
-    moving.begin(place, journal)
+    journal.begin(place, move)
     try:
-        moving.files(root, place, journal, repository, set())
+        moving.files(root, place, move, repository, set())
     except BaseException:
-        moving.back(root, place, place, journal)
-        moving.forget(place)
+        moving.back(root, place, place, move)
+        journal.forget(place)
         raise
-    moving.forget(place)
+    journal.forget(place)
 
 
 def settle(root: Path, place: Path) -> tuple[bytes, ...]:
     """Take back what somebody who died had begun; paths that were changed since are left."""
     if not place.is_dir():
         return ()
-    journal = moving.read_journal(place)
-    left = moving.back(root, place, place, journal) if journal else ()
-    moving.forget(place)
+    move = journal.read(place)
+    left = moving.back(root, place, place, move) if move else ()
+    journal.forget(place)
     return left

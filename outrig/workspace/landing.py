@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen, replace
 from outrig.errors import OutrigError, WorkspaceError
-from outrig.workspace import moving, overlap
-from outrig.workspace.moving import Journal
+from outrig.workspace import journal, moving, overlap
+from outrig.workspace.journal import Journal
 from outrig.workspace.worktrees import worktrees
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ def is_here(checkout: Checkout, ref: str) -> bool:
 def settle(checkout: Checkout) -> tuple[bytes, ...]:
     """Finish or take back what a landing left that died; paths that were changed since are left."""
     git_dir = checkout.repository.git_dir
-    if not (git_dir / moving.NAME).is_dir():
+    if not (git_dir / journal.NAME).is_dir():
         return ()
-    with moving.alone(git_dir) as place:
+    with journal.alone(git_dir) as place:
         return _settle(checkout, place)
 
 
@@ -121,9 +121,9 @@ class _Movable:
 
 def _land_here(checkout: Checkout, landing: Landing) -> tuple[Change, ...]:
     git_dir = checkout.repository.git_dir
-    with moving.alone(git_dir) as place:
+    with journal.alone(git_dir) as place:
         _settle(checkout, place)
-        with moving.locked_index(git_dir), _moved_ref(checkout, landing) as commit:
+        with journal.locked_index(git_dir), _moved_ref(checkout, landing) as commit:
             found = _movable(checkout, landing)
             _move(checkout, landing, found, place, commit)
             return found.changes
@@ -133,7 +133,7 @@ def _move(
     checkout: Checkout, landing: Landing, found: _Movable, place: Path, commit: Commit
 ) -> None:
     git_dir = checkout.repository.git_dir
-    journal = Journal(
+    move = Journal(
         ref=landing.ref,
         old=landing.old or "",
         new=landing.new,
@@ -141,17 +141,17 @@ def _move(
         changes=moving.ordered(found.changes) if landing.with_files else (),
     )
     absent = {path for path, entry in found.known.items() if entry.absent}
-    moving.begin(place, journal)
+    journal.begin(place, move)
     try:
         _write_index(checkout, found, place / "index.new", absent)
-        moving.files(checkout.root, place, journal, checkout.repository, absent)
+        moving.files(checkout.root, place, move, checkout.repository, absent)
         moving.swap_index(git_dir, place)
         commit()
     except BaseException:
-        moving.back(checkout.root, git_dir, place, journal)
+        moving.back(checkout.root, git_dir, place, move)
         raise
     finally:
-        moving.forget(place)
+        journal.forget(place)
 
 
 def _movable(checkout: Checkout, landing: Landing) -> _Movable:
@@ -191,12 +191,12 @@ def _write_index(checkout: Checkout, found: _Movable, index: Path, absent: set[b
 
 def _settle(checkout: Checkout, place: Path) -> tuple[bytes, ...]:
     git_dir = checkout.repository.git_dir
-    journal = moving.read_journal(place)
+    move = journal.read(place)
     left: tuple[bytes, ...] = ()
-    if journal is not None and checkout.repository.commit(journal.ref) != journal.new:
-        left = moving.back(checkout.root, git_dir, place, journal)
-    moving.unlock(git_dir)
-    moving.forget(place)
+    if move is not None and checkout.repository.commit(move.ref) != move.new:
+        left = moving.back(checkout.root, git_dir, place, move)
+    journal.unlock(git_dir)
+    journal.forget(place)
     return left
 
 

@@ -1,6 +1,6 @@
 """Files of a checkout move to another commit's content, and back if that comes to a bad end.
 
-What is about to move is on the disk before anything does: a journal beside the repository's index,
+What is about to move is on the disk before anything does: a journal (journal.py) beside the repository's index,
 and of each file that goes or changes a second link, so that it comes back as it was, times and
 all. Contents are written as the commit has them; no filter runs (LFS gives its pointers). The
 journal is settled once: forgotten when the branch has moved, and played back when it has not.
@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from outrig.core.frozen import frozen
-from outrig.errors import WorkspaceError
 from outrig.workspace import overlap
 from outrig.workspace.repository import LINK, SUBMODULE, Change
 
@@ -25,82 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from outrig.workspace.journal import Journal
     from outrig.workspace.repository import Repository
 
-NAME = "outrig-landing"  # in the checkout's own git directory
-MARK = b"outrig\n"  # in index.lock, so that who comes after a crash knows whose it is
 
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@frozen
-class Journal:
-    """A move that has begun: which branch from where to where, and which files of the tree."""
-
-    ref: str
-    old: str  # zeros: the branch was unborn
-    new: str
-    token: str  # of temporary names
-    changes: tuple[Change, ...]  # in the order in which they are done
-
-
-@contextlib.contextmanager
-def alone(git_dir: Path) -> Iterator[Path]:
-    """The place of the journal, and nobody else's while we are in it; removed if it is empty."""
-    place = git_dir / NAME
-    place.mkdir(mode=0o700, exist_ok=True)
-    folder = os.open(place, _ENTER)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WorkspaceError(f"another outrig is at work on {git_dir}") from None
-        yield place
-    finally:
-        with contextlib.suppress(OSError):
-            place.rmdir()
-        os.close(folder)
-
-
-@contextlib.contextmanager
-def locked_index(git_dir: Path) -> Iterator[None]:
-    """Hold the lock that git itself takes before it writes the index."""
-    lock = git_dir / "index.lock"
-    try:
-        descriptor = os.open(lock, _MAKE, 0o666)
-    except FileExistsError:
-        raise WorkspaceError(
-            f"git is at work on this checkout: {lock} exists",
-            hint=f"wait for it; if no git runs any more: rm {lock}",
-        ) from None
-    try:
-        os.write(descriptor, MARK)
-        os.close(descriptor)
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
 # ---------------------------------------------------------------- forth
-
-
-def begin(place: Path, journal: Journal) -> None:
-    """Say what is going to happen, on the disk."""
-    data = {
-        "ref": journal.ref,
-        "old": journal.old,
-        "new": journal.new,
-        "token": journal.token,
-        "changes": [[os.fsdecode(one.path), one.old, one.new] for one in journal.changes],
-    }
-    descriptor = os.open(place / "journal.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        json.dump(data, file)
-        file.flush()
-        os.fsync(descriptor)
-    (place / "journal.new").replace(place / "journal.json")
-    (place / "files").mkdir(mode=0o700)
 
 
 def ordered(changes: Sequence[Change]) -> tuple[Change, ...]:
@@ -249,24 +178,6 @@ def swap_index(git_dir: Path, place: Path) -> None:
 # ---------------------------------------------------------------- back
 
 
-def read_journal(place: Path) -> Journal | None:
-    """The move that somebody began; None when there is none, or it had not begun yet."""
-    try:
-        data = json.loads((place / "journal.json").read_bytes())
-    except FileNotFoundError:
-        return None
-    return Journal(
-        ref=data["ref"],
-        old=data["old"],
-        new=data["new"],
-        token=data["token"],
-        changes=tuple(
-            Change(path=os.fsencode(path), old=_content(old), new=_content(new))
-            for path, old, new in data["changes"]
-        ),
-    )
-
-
 def back(root: Path, git_dir: Path, place: Path, journal: Journal) -> tuple[bytes, ...]:
     """Everything as it was. Paths that somebody else changed since are left, and returned."""
     left = []
@@ -279,24 +190,6 @@ def back(root: Path, git_dir: Path, place: Path, journal: Journal) -> tuple[byte
         os.close(top)
     _index_back(git_dir / "index", place)
     return tuple(left)
-
-
-def unlock(git_dir: Path) -> None:
-    """Take away the lock of an outrig that died; only for who is alone()."""
-    lock = git_dir / "index.lock"
-    with contextlib.suppress(FileNotFoundError):
-        if lock.stat().st_size == len(MARK) and lock.read_bytes() == MARK:
-            lock.unlink()
-
-
-def forget(place: Path) -> None:
-    """The move is settled: what was kept for it goes."""
-    (place / "journal.json").unlink(missing_ok=True)
-    for one in place.iterdir():
-        if one.is_dir():
-            shutil.rmtree(one)
-        else:
-            one.unlink()
 
 
 def _index_back(index: Path, place: Path) -> None:
@@ -356,7 +249,3 @@ def _restore(folder: int, name: bytes, kept: Path) -> None:
         target = f"/proc/self/fd/{folder}/".encode() + name
         shutil.copy2(os.fsencode(kept), target, follow_symlinks=False)
         kept.unlink()
-
-
-def _content(value: list[str] | None) -> tuple[str, str] | None:
-    return None if value is None else (value[0], value[1])

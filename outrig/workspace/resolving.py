@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from outrig.core.frozen import replace
 from outrig.errors import WorkspaceError
-from outrig.workspace import moving
-from outrig.workspace.moving import Journal
+from outrig.workspace import journal, moving
+from outrig.workspace.journal import Journal
 from outrig.workspace.worktrees import text
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ def _git_dir(directory: Path) -> Path | None:
 
 
 def _fill(repository: Repository, directory: Path, tree: str) -> None:
-    place = repository.git_dir / moving.NAME
+    place = repository.git_dir / journal.NAME
     place.mkdir()
     changes = repository.changes(repository.empty_tree(), tree)
-    journal = Journal(ref="", old="", new="", token=os.urandom(4).hex(), changes=changes)
-    moving.begin(place, journal)
-    moving.files(directory, place, journal, repository, set())
-    moving.forget(place)
+    move = Journal(ref="", old="", new="", token=os.urandom(4).hex(), changes=changes)
+    journal.begin(place, move)
+    moving.files(directory, place, move, repository, set())
+    journal.forget(place)
     place.rmdir()
 
 

@@ -14,12 +14,13 @@ from outrig.core.session import with_fields
 from outrig.errors import OutrigError, SessionBusyError, WorkspaceError
 from outrig.runner import accept as accepting
 from outrig.runner import work as works
-from outrig.runner.accept import Wish
+from outrig.runner.accepted import Wish
 from outrig.runner.discard import Discarder, doomed_by_id
 from outrig.store.sessions import SessionStore
-from outrig.workspace import landing, objects
+from outrig.workspace import landing
 from outrig.workspace.landing import OverlapError
 from outrig.workspace.merge import ConflictError, DivergedError
+from outrig.workspace.packs import RefusedError
 from tests.runner.works import SIGNATURE, Worked, bound, copied, own_tree
 from tests.workspace.repositories import Tree, everything, made
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from outrig.runner.accept import Accepted
+    from outrig.runner.accepted import Accepted
 
 
 @pytest.fixture
@@ -310,7 +311,7 @@ def test_what_git_takes_from_nobody_is_named_in_a_dry_run_too(
     if committed:
         worked.commit("agent")
     worked.end()
-    ways = [refused(worked, user, objects.RefusedError, dry_run=dry) for dry in (True, False)]
+    ways = [refused(worked, user, RefusedError, dry_run=dry) for dry in (True, False)]
     why = "gitmodulesUpdate: disallowed submodule update setting: !touch /tmp/x"
     assert {one.message for one in ways} == {f"git takes .gitmodules from nobody: {why}"}
     if not committed:

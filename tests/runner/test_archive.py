@@ -11,7 +11,7 @@ from outrig.core.outcome import OutcomeError
 from outrig.errors import SessionBusyError, WorkspaceError
 from outrig.runner import accept as accepting
 from outrig.runner import archive as archiving
-from outrig.runner.accept import Wish
+from outrig.runner.accepted import Wish
 from outrig.runner.branch import branch
 from outrig.runner.diff import difference
 from outrig.store.sessions import SessionStore

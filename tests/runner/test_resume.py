@@ -18,7 +18,8 @@ from outrig.core.streams import Terminal
 from outrig.errors import EngineError, SessionBusyError, StoreError, WorkspaceError
 from outrig.runner import resume, snapshot
 from outrig.runner import work as works
-from outrig.runner.accept import Wish, accept
+from outrig.runner.accept import accept
+from outrig.runner.accepted import Wish
 from outrig.runner.archive import archive
 from outrig.runner.discard import Discarder, doomed_by_id
 from outrig.runner.order import Sources

@@ -12,7 +12,8 @@ import pytest
 from outrig.core.config import GitConfig
 from outrig.errors import WorkspaceError
 from outrig.runner import work as works
-from outrig.runner.accept import Wish, accept
+from outrig.runner.accept import accept
+from outrig.runner.accepted import Wish
 from outrig.store.sessions import SessionStore
 from tests.runner.works import bound, own_tree
 from tests.workspace import repositories

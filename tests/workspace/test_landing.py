@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outrig.errors import WorkspaceError
-from outrig.workspace import landing, moving
+from outrig.workspace import journal, landing, moving
 from outrig.workspace.landing import BranchMovedError, Checkout, Landing, OverlapError
 from tests.workspace.repositories import WHO, Tree, everything, made
 
@@ -70,7 +70,7 @@ def test_checked_out_here_everything_moves(tree: Tree) -> None:
     assert (tree.path / "link").readlink().name == "new"
     assert not (tree.path / "deep").exists()
     assert b"change" in {one.path for one in changes}
-    assert not (tree.git_dir / moving.NAME).exists()
+    assert not (tree.git_dir / journal.NAME).exists()
     assert "outrig accept" in tree.git("reflog", "show", "main")
 
 
@@ -297,7 +297,7 @@ def test_gits_own_lock_is_respected(tree: Tree) -> None:
 
 
 def test_two_at_once_do_not_meet(tree: Tree) -> None:
-    with moving.alone(tree.git_dir), pytest.raises(WorkspaceError, match="another outrig"):
+    with journal.alone(tree.git_dir), pytest.raises(WorkspaceError, match="another outrig"):
         landing.land(checkout(tree), order(tree))
 
 
@@ -348,7 +348,7 @@ DIE = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {repo!r})
-from outrig.workspace import landing, moving, overlap
+from outrig.workspace import journal, landing, moving, overlap
 from outrig.workspace.repository import Repository
 from outrig.workspace.landing import Checkout, Landing
 
@@ -425,7 +425,7 @@ def test_whoever_dies_on_the_way_changes_nothing_in_the_end(
     assert landing.settle(checkout(tree)) == ()
     assert tree.git("rev-parse", "main") == tree.git("rev-parse", "work")
     assert tree.status() == [" M other"]
-    assert not (tree.git_dir / moving.NAME).exists()
+    assert not (tree.git_dir / journal.NAME).exists()
     assert not (tree.git_dir / "index.lock").exists()
 
 

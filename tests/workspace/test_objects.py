@@ -16,7 +16,7 @@ from tests.workspace.repositories import Tree, made
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from outrig.workspace.objects import Refs
+    from outrig.workspace.refs import Refs
 
 
 @pytest.fixture
