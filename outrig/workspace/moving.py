@@ -1,9 +1,10 @@
 """Files of a checkout move to another commit's content, and back if that comes to a bad end.
 
-What is about to move is on the disk before anything does: a journal (journal.py) beside the repository's index,
-and of each file that goes or changes a second link, so that it comes back as it was, times and
-all. Contents are written as the commit has them; no filter runs (LFS gives its pointers). The
-journal is settled once: forgotten when the branch has moved, and played back when it has not.
+What is about to move is on the disk before anything does: a journal (journal.py) beside the
+repository's index, and of each file that goes or changes a second link, so that it comes back as it
+was, times and all. Contents are written as the commit has them; no filter runs (LFS gives its
+pointers). The journal is settled once: forgotten when the branch has moved, and played back when
+it has not.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core.frozen import replace
+from outrig.core.frozen import frozen, replace
 from outrig.errors import WorkspaceError, reason
 from outrig.workspace import bare, borrowed, fifos, index, rules, waiting
 from outrig.workspace.blobs import Blobs, Skipped
