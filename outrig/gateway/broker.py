@@ -45,7 +45,7 @@ CONNECT_SECONDS = 20.0
 _CLEAN = re.compile(r"/[!-~]*", re.ASCII)
 # What servers may take for another path than the one that was looked at.
 _UNCLEAN = re.compile(
-    r"(^|/)(\.|%2e){1,2}(;[^/]*)?(/|$)|//|\\|%2f|%5c|%00|#", re.IGNORECASE | re.ASCII
+    r"(^|/)(\.|%2e){1,2}(;[^/]*)?(/|$)|//|\\|%2f|%5c|%00|%25|#", re.IGNORECASE | re.ASCII
 )
 _UNBUDGETED = ("/count_tokens", ":countTokens")  # questions about a request, not one
 _CERTIFICATES = (  # of this machine, where Python was built for another place

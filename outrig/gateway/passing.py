@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import h11
 
 from outrig.core.redact import Sieve
+from outrig.gateway import complaint
 from outrig.gateway.usage import Counter
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Client:
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
         self._reader = reader
         self._writer = writer
+        self._asked = ""
 
     async def head(self) -> h11.Request:
         found = await self.event()
@@ -53,6 +55,7 @@ class Client:
             raise ConnectionResetError
         if not isinstance(found, h11.Request):
             raise RefusedError(400, "no request")
+        self._asked = found.target.decode("latin-1")
         names = [name for name, _ in found.headers]
         if b"content-length" in names and b"transfer-encoding" in names:
             raise RefusedError(400, "two lengths of one body")
@@ -77,8 +80,7 @@ class Client:
 
     async def refuse(self, status: int, why: str) -> None:
         """In a form that the clients of each API show to their user, and do not try again."""
-        error = {"type": "outrig_broker", "code": status, "message": f"outrig: {why}"}
-        body = json.dumps({"type": "error", "error": error}).encode()
+        body = complaint.body(status, why, self._asked)
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),

@@ -8,6 +8,7 @@
 | Gemini             | `usageMetadata` | the same in each piece, counted up                |
 
 A stream tells the same fields again and again, and each time what is so far: the highest counts.
+Where there is a total it counts, as some name the parts of it twice (prompt and input tokens).
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Counter:
             self._line(self._held)
         elif self._json and b"sage" in self._held:
             self._document(self._held)
-        total = max((self._fields.get(name, 0) for name in _TOTAL), default=0)
-        return max(total, sum(self._fields.get(name, 0) for name in _PARTS))
+        total = max(self._fields.get(name, 0) for name in _TOTAL)
+        return total or sum(self._fields.get(name, 0) for name in _PARTS)
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"data:") and b"sage" in line:

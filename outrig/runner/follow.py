@@ -127,7 +127,7 @@ def finish(
     intent = intent or models.exceeded(run.held.directory, run.held.session)
     ending = _judged(run, intent, finding)
     now = datetime.now(UTC)
-    used = metering.final(run) if exit_ else {}
+    used = metering.final(run.engine, run.ref, run.held.session, run.held.directory)
     said = tamper.end(run.held.directory, run.held.session)  # killed here: whoever comes next
     run.held.update(
         lambda session: with_workspace(

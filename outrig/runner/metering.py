@@ -15,22 +15,25 @@ import re
 from typing import TYPE_CHECKING
 
 from outrig.core import usage
-from outrig.core.engine import Ref
+from outrig.core.engine import Measured, Ref
 from outrig.core.frozen import replace
 from outrig.errors import EngineError, EngineUnreachableError
 from outrig.runner import models, network
 from outrig.store import places
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
-    from outrig.core.engine import Measured
+    from outrig.core.session import Session
+    from outrig.engine import Engine
     from outrig.runner.launched import Launched
 
 SOON = 0.05  # seconds between two looks at one that talks
 FIRST, LAST = 1.0, 10.0  # and at a silent one, at first and later
 _SENT, _RECEIVED = re.compile(rb'"sent": (\d+)'), re.compile(rb'"received": (\d+)')
 _LARGEST = 80 << 20  # bytes of a journal
+NOTHING = Measured()
 
 
 class Metering:
@@ -59,27 +62,34 @@ class Metering:
             self._run.engine.measured(self._run.ref, ask=ask)
 
 
-def final(run: Launched) -> dict[str, Any]:
-    """The record's `usage`, of one that has ended and whose container is still there."""
-    try:
-        found = run.engine.measured(run.ref, ask=False)
-        found = _with_holder(run, found)
-    except (EngineError, EngineUnreachableError):
-        return {}
-    return usage.fields(_with_journal(run, found), models.used(run.held.directory))
+def final(engine: Engine, ref: Ref, session: Session, directory: Path) -> dict[str, Any]:
+    """The record's `usage`, of one that has ended, if possible while its containers are there.
+
+    Nobody looked at one that ends unattended: what it took of memory and processors is not known.
+    """
+    found = NOTHING
+    with contextlib.suppress(EngineError, EngineUnreachableError):
+        found = engine.measured(ref, ask=False)
+        found = _with_holder(engine, session, found)
+    return written(directory, found)
 
 
-def _with_holder(run: Launched, found: Measured) -> Measured:
-    for container, role, _ in network.beside(run.held.session):
+def written(directory: Path, found: Measured = NOTHING) -> dict[str, Any]:
+    """The same, with what the gateway has written down, which outlives any container."""
+    return usage.fields(_with_journal(directory, found), models.used(directory))
+
+
+def _with_holder(engine: Engine, session: Session, found: Measured) -> Measured:
+    for container, role, _ in network.beside(session):
         if role == "holder":
-            ref = Ref(engine="docker", endpoint=run.engine.endpoint, id=container)
-            holder = run.engine.measured(ref, ask=True)
+            ref = Ref(engine="docker", endpoint=engine.endpoint, id=container)
+            holder = engine.measured(ref, ask=True)
             return replace(found, received=holder.received, sent=holder.sent)
     return found
 
 
-def _with_journal(run: Launched, found: Measured) -> Measured:
-    journal = run.held.directory / places.GATEWAY / places.NETWORK_LOG
+def _with_journal(directory: Path, found: Measured) -> Measured:
+    journal = directory / places.GATEWAY / places.NETWORK_LOG
     try:
         with journal.open("rb") as file:
             lines = file.read(_LARGEST)

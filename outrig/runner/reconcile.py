@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outrig.core import reconcile
 from outrig.core.ending import Ending, Finding, Intent
@@ -28,7 +28,7 @@ from outrig.errors import (
 )
 from outrig.record.reading import Logs
 from outrig.record.recovery import Recovered, recover
-from outrig.runner import network, secrets, tamper, volumes
+from outrig.runner import metering, models, network, secrets, tamper, volumes
 from outrig.store import belonging, intents, lock
 from outrig.store.file import UnreadableError
 
@@ -204,7 +204,8 @@ class _Hands:
 
     def _lose(self, repair: Repair, session: Session) -> None:
         lost = Ending(status="lost", reason="container-gone", exit_code=None)
-        self._end(repair, session, lost, at=datetime.now(UTC))
+        used = metering.written(self._store.directory(session.id))
+        self._end(repair, session, lost, at=datetime.now(UTC), used=used)
 
     def _adopt(self, _repair: Repair, session: Session) -> None:
         self._store.update(session.id, _running)
@@ -243,9 +244,12 @@ class _Hands:
             self._abort(repair, session)
             return
         finding = _finding(self._store, session, exit_)
-        intent = intents.read(self._store.directory(session.id))
+        directory = self._store.directory(session.id)
+        intent = intents.read(directory) or models.exceeded(directory, session)
         ending = reconcile.ending(session, intent, finding)
-        self._end(repair, session, ending, at=finding.at or datetime.now(UTC), recovered=recovered)
+        at = finding.at or datetime.now(UTC)
+        used = metering.final(self._engine, ref, session, directory)
+        self._end(repair, session, ending, at=at, recovered=recovered, used=used)
 
     def _recover(self, repair: Repair, session: Session) -> Recovered:
         assert self._engine
@@ -272,6 +276,7 @@ class _Hands:
         *,
         at: datetime,
         recovered: Recovered | None = None,
+        used: Mapping[str, Any] = {},
     ) -> None:
         found = recovered or Recovered()
         missing = "; ".join(found.doubts) or session.fields.get("logs_incomplete")
@@ -279,7 +284,8 @@ class _Hands:
 
         def finished(one: Session) -> Session:
             noted = with_dropped(one, found.dropped, at=at) if found.dropped else one
-            done = with_fields(ended(noted, ending, at=at), logs_incomplete=missing)
+            over = ended(noted, ending, at=at)
+            done = with_fields(over, logs_incomplete=missing, usage=used or None)
             return with_workspace(done, **said)
 
         self._store.update(session.id, finished)

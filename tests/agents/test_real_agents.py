@@ -158,20 +158,21 @@ def test_prompt_key_and_words_reach_the_model(
         assert {one.body["model"] for one in asked} == {"the-model-asked-for"}
 
 
-@pytest.mark.parametrize("agent", ["claude", "codex"])
+@pytest.mark.parametrize("agent", SETUPS)
 @pytest.mark.usefixtures("installed")
 def test_it_works_with_a_key_that_it_never_sees(  # noqa: PLR0917 - fixtures
     agent: str, outrig: Outrig, model: ModelServer, workspace: Path, session_root: Path, home: Home
 ) -> None:
     """No route of its own leads to the model; the broker adds the key, and counts the tokens."""
-    api = {"claude": "anthropic", "codex": "openai"}[agent]
+    api = {"claude": "anthropic"}.get(agent, "openai")
+    words = [word for word in SETUPS[agent].words if "{url}" not in word]
     config = home.config / "outrig/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(
         f'[secrets.model]\nfrom = "env:THE_KEY"\napi = "{api}"\nupstream = "{model.url}"\n'
         'paths = ["/v1/"]\n[network]\nallow = []\n'
     )
-    arguments = ("run", "--agent", agent, "-p", PROMPT)
+    arguments = ("run", "--agent", agent, "-p", PROMPT, "--", *words)
     outrig(*arguments, env={"THE_KEY": KEY}, timeout=60).ok()
 
     assert (workspace / "ran.txt").read_text() == "made by the agent\n"

@@ -14,10 +14,13 @@ from tests.conftest import leftovers
 from tests.model_server import serving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from docker import DockerClient
 
     from tests.cli.conftest import Run
     from tests.conftest import Home, Outrig
+    from tests.model_server import ModelServer
 
 pytestmark = pytest.mark.docker
 
@@ -75,25 +78,31 @@ sleep ${1:-0}
 """
 
 
-@pytest.mark.parametrize("patient", ["60", "0"])
-def test_models_that_are_used_up_end_the_session(
-    outrig: Outrig, home: Home, engine_client: DockerClient, run: Run, patient: str
-):
-    """Also where it ends before anybody has seen it."""
+@pytest.fixture
+def model(home: Home, engine_client: DockerClient) -> Iterator[ModelServer]:
+    """One whose key, $KEY, a broker has."""
     config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
     here = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
     with serving(host=here) as model:
         file = home.config / "outrig/config.toml"
         file.parent.mkdir(parents=True)
         file.write_text(f'[secrets.model]\nfrom = "env:KEY"\nupstream = "{model.url}"\n')
-        done = outrig(
-            *("run", "--network", "filter", "--model-requests", "2"),
-            *("--", "sh", "-c", CALL, "sh", patient),
-            env={**run.env, "KEY": "k" * 30},
-        )
-        assert done.out.count("The file is written and it ran.") == 2
-        assert "limits.model-requests = 2 is used up (2)" in done.out
-        assert len(model.requests) == 2
+        yield model
+
+
+@pytest.mark.parametrize("patient", ["60", "0"])
+def test_models_that_are_used_up_end_the_session(
+    outrig: Outrig, model: ModelServer, run: Run, patient: str
+):
+    """Also where it ends before anybody has seen it."""
+    done = outrig(
+        *("run", "--network", "filter", "--model-requests", "2"),
+        *("--", "sh", "-c", CALL, "sh", patient),
+        env={**run.env, "KEY": "k" * 30},
+    )
+    assert done.out.count("The file is written and it ran.") == 2
+    assert "limits.model-requests = 2 is used up (2)" in done.out
+    assert len(model.requests) == 2
     assert run.ending(done) == (124, "stopped", "budget")
     (hit,) = run.record()["limits_hit"]
     assert (hit["limit"], hit["evidence"].partition(";")[0]) == (
@@ -101,6 +110,34 @@ def test_models_that_are_used_up_end_the_session(
         "2 requests of models, and limits.model-requests is 2",
     )
     assert "more with --model-requests" in done.err
+
+
+def test_a_killed_outrig_leaves_what_was_used_to_whoever_comes_next(
+    outrig: Outrig, model: ModelServer, run: Run
+):
+    script = f"until [ -e go ]; do sleep 0.1; done\n{CALL}"
+    process = outrig.start(
+        *("run", "--network", "filter", "--model-requests", "2", "--", "sh", "-c", script),
+        env={**run.env, "KEY": "k" * 30},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    run.started.append(process)
+    run.until_status("running")
+    process.kill()
+    process.wait()
+    (run.work / "go").touch()
+    until(lambda: len(model.requests) == 2, "the model to be asked")
+    until(lambda: (outrig("ls").ok(), "ended_at" in run.record())[1], "its end")
+    record = run.record()
+    assert (record["status"], record["reason"]) == ("stopped", "budget")
+    assert record["exit_code"] == 124
+    (hit,) = record["limits_hit"]
+    assert hit["limit"] == "model_requests"
+    assert (record["usage"]["model_requests"], record["usage"]["model_tokens"]) == (2, 240)
+    assert record["usage"]["sent"] > 100
+    assert "model requests: 2 of 2" in outrig("show").ok().out
 
 
 def test_what_a_session_used_is_in_its_record(run: Run):

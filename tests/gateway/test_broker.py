@@ -190,6 +190,25 @@ REFUSED = [
     (b"GET /model/v1/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     (get("/model/v1/x", "Content-Length: 3", "Transfer-Encoding: chunked"), 400),
     (b"\x16\x03\x01 this is TLS\r\n\r\n", 400),
+    (get("localhost:443", method="CONNECT"), 400),
+    (get("*", method="OPTIONS"), 400),
+    (get("/model/v1/models", method="TRACE"), 405),
+    (get("/model/v1/%252e%252e/admin"), 403),
+    (get("/model/v1/\u2026".encode().decode("latin-1")), 400),
+    (get("/model/v1/x\x00"), 400),
+    (get("/%6dodel/v1/models"), 404),
+    (get("/MODEL/v1/models"), 404),
+    (get("//localhost/v1/models"), 404),
+    (get("/model/v1/./x"), 403),
+    (get("/model/v1/x#/../y"), 403),
+    (get("/model?/v1/models"), 404),
+    (get("/model/?/v1/models"), 403),
+    (get("/model/v1/x", "Transfer-Encoding: gzip, chunked"), 400),
+    (get("/model/v1/x", "Content-Length: 3", "Content-Length: 4"), 400),
+    (get("/model/v1/x", "Content-Length: -1"), 400),
+    (get("/model/v1/x", "X: a\rY: b"), 400),
+    (get("/model/v1/x", "X: " + "a" * 160_000), 400),
+    (b"GET /model/v1/x\r\n\r\n", 400),
 ]
 
 
@@ -235,6 +254,45 @@ def test_beyond_the_budget_it_says_so(setup):
     setup.run(model, talk)
     assert len(model.requests) == 3
     assert setup.used == {"requests": 2, "tokens": 2 * EACH, "refused": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "shape"),
+    [
+        (
+            "/v1/messages?beta=true",
+            ANTHROPIC,
+            {"type": "error", "error": {"type": "rate_limit_error"}},
+        ),
+        (
+            "/v1/chat/completions",
+            {**CHAT, "stream": True},
+            {"error": {"type": "insufficient_quota", "param": None, "code": "insufficient_quota"}},
+        ),
+        (
+            "/v1/responses",
+            RESPONSES,
+            {"error": {"type": "insufficient_quota", "param": None, "code": "insufficient_quota"}},
+        ),
+        (
+            "/v1beta/models/m:streamGenerateContent?alt=sse",
+            GEMINI,
+            {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}},
+        ),
+    ],
+)
+def test_each_apis_clients_are_told_in_their_own_way(setup, path, body, shape):
+    setup.limits = {"model-requests": 0}
+
+    async def talk(ask):
+        head, _, said = (await ask(post(f"/model{path}", body))).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 429")
+        told = json.loads(said)
+        words = told["error"].pop("message")
+        assert words.startswith("outrig: limits.model-requests = 0 is used up")
+        assert told == shape
+
+    setup.run(ModelServer(), talk)
 
 
 def test_tokens_of_streams_count_too(setup):
@@ -332,6 +390,11 @@ USAGES = [
             b'ta: {"usage": {"output_tokens": 4}}\r\n\r\n',
         ],
         12,
+    ),
+    (
+        "application/json",
+        [b'{"usage": {"prompt_tokens": 3, "input_tokens": 3, "total_tokens": 3}}'],
+        3,
     ),
     ("application/json", [b'[{"usageMetadata": {"totalTokenCount": 3}}, ', b"{}]"], 3),
     ("application/json", [b'{"usage": {"input_tokens": "many", "output_tokens": true}}'], 0),

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from outrig.core.ending import Intent
-from outrig.core.engine import Exit, Ref, Seen
+from outrig.core.engine import Exit, Measured, Ref, Seen
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
 from outrig.core.session import Session, preparing, with_fields, with_resource
 from outrig.core.transcript import Said
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 from outrig.runner.reconcile import settle
-from outrig.store import file, intents
+from outrig.store import file, intents, places
 from outrig.store.creation import create
 from outrig.store.sessions import SessionStore
 from tests import records
@@ -70,6 +70,9 @@ class Daemon:
 
     def said(self, ref: Ref, *, tty: bool) -> Iterator[Said]:
         return iter(self.says)
+
+    def measured(self, ref: Ref, *, ask: bool) -> Measured:
+        return Measured()
 
     def signal(self, ref: Ref, name: str) -> None:
         self.signals.append(name)
@@ -230,6 +233,23 @@ def test_gone_without_a_trace(store, daemon):
     put_right(store, daemon)
     assert ends(store, session) == ("lost", "container-gone", None)
     assert not store.is_open(session)
+    assert "usage" not in store.load(session).fields
+
+
+def test_what_its_gateway_wrote_down_is_known_all_the_same(store, daemon):
+    session = left_running(store)
+    folder = store.directory(session) / places.GATEWAY
+    folder.mkdir(parents=True)
+    (folder / places.USAGE).write_text('{"requests": 3, "tokens": 400, "refused": 0}')
+    (folder / places.NETWORK_LOG).write_text('{"sent": 5, "received": 70}\n' * 2)
+    put_right(store, daemon)
+    assert ends(store, session) == ("lost", "container-gone", None)
+    assert store.load(session).fields["usage"] == {
+        "model_requests": 3,
+        "model_tokens": 400,
+        "sent": 10,
+        "received": 140,
+    }
 
 
 def test_gone_between_two_looks(store, daemon):
