@@ -5,6 +5,7 @@
 | a planned place, from the planned source, as writable       | fine                            |
 | nothing at a planned place                                  | a difference                    |
 | ... but its source at another, where the image has a link   | fine, if no mount of ours has it|
+| ... and another of ours lies in it there                    | a difference                    |
 | a planned place, from somewhere else                        | a difference: a link was planted|
 | a planned place that should be read-only, writable          | a difference                    |
 | what is mounted here below a planned source                 | fine: it comes along            |
@@ -90,6 +91,7 @@ def differences(planned: Sequence[Mount], inside: str, here: str) -> Iterator[st
             yield f"{mount.target} is {found.path} and not {mount.source}"
         if found.writable and not mount.writable:
             yield f"{mount.target} is writable"
+    yield from _astray(meant)
     devices = {entry.device for entry in ours.values()}
     for entry in theirs:
         if entry.point not in meant and not _is_engines(entry, devices):
@@ -102,12 +104,12 @@ def by_point(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 def source(ours: Mapping[str, Entry], path: str) -> tuple[str, str]:
     """The file system that a path of this machine lies on, and its path there."""
-    around = _nearest(path, ours)
+    around = nearest(path, ours)
     if around is None:
         return "", path
-    nearest = ours[around]
+    there = ours[around]
     below = relpath(path, around)
-    return nearest.device, nearest.path if below == "." else join(nearest.path, below)
+    return there.device, there.path if below == "." else join(there.path, below)
 
 
 def _behind_a_link(
@@ -117,21 +119,33 @@ def _behind_a_link(
 
     In the image itself only: a link in the tree that a session writes redirects nothing.
     """
-    if mount.volume or _nearest(dirname(mount.target), targets):
+    if mount.volume or nearest(dirname(mount.target), targets):
         return None
     wanted = source(ours, mount.source)
     return next(
         (
             entry
             for entry in theirs
-            if (entry.device, entry.path) == wanted and not _nearest(entry.point, targets)
+            if (entry.device, entry.path) == wanted and not nearest(entry.point, targets)
         ),
         None,
     )
 
 
+def _astray(meant: Mapping[str, Mount]) -> Iterator[str]:
+    """What is in another mount because a link of the image took that one there.
+
+    What the engine found missing in it was then made in somebody's tree, by root (tried).
+    """
+    for point, mount in meant.items():
+        around = nearest(dirname(point), meant)
+        outer = meant[around] if around else None
+        if outer and not nearest(mount.target, (outer.target,)):
+            yield f"{mount.target} lies in {outer.target}, behind a link of the image"
+
+
 def _is_engines(entry: Entry, devices: Collection[str]) -> bool:
-    if entry.point == "/" or _nearest(entry.point, ENGINES_OWN):
+    if entry.point == "/" or nearest(entry.point, ENGINES_OWN):
         return True
     return entry.kind == "tmpfs" and entry.device not in devices
 
@@ -140,12 +154,12 @@ def _unplanned(
     entry: Entry, meant: Mapping[str, Mount], ours: Mapping[str, Entry]
 ) -> Iterator[str]:
     """Fine is what is mounted here, too, below the source of the planned mount around it."""
-    around = _nearest(entry.point, meant)
+    around = nearest(entry.point, meant)
     if around is not None:
         mount = meant[around]
         along = join(mount.source, relpath(entry.point, around))
         if along in ours and (entry.device, entry.path) == source(ours, along):
-            if entry.writable and not mount.writable and not _nearest(entry.point, HOST_IMAGE):
+            if entry.writable and not mount.writable and not nearest(entry.point, HOST_IMAGE):
                 yield (
                     f"{entry.point} is writable below {mount.target}, which is read-only: this "
                     "engine makes read-only what is mounted there, and nothing mounted below"
@@ -154,7 +168,7 @@ def _unplanned(
     yield f"{entry.path} is mounted at {entry.point}, and nobody asked for that"
 
 
-def _nearest(path: str, places: Collection[str]) -> str | None:
+def nearest(path: str, places: Collection[str]) -> str | None:
     """The place that is the path, or the nearest one above it.
 
     The way of core/mounts.py takes 20 times as long, and this is asked for hundreds of mounts.

@@ -20,7 +20,7 @@ FORBIDDEN_TREES = ("/proc", "/sys", "/dev", "/var/run", "/run")
 ENGINE_SOCKETS = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock", "dockerd.sock")
 # Where a mount would replace what outrig or the engine puts there.
 SYSTEM_TARGETS = ("/proc", "/sys", "/dev", "/run/outrig")
-FORBIDDEN_TARGETS = ("/", "/proc", "/sys", "/dev", "/etc/passwd", "/etc/group", "/sbin/docker-init")
+FORBIDDEN_TARGETS = ("/", *SYSTEM_TARGETS, "/etc/passwd", "/etc/group", "/sbin/docker-init")
 
 
 @frozen
@@ -74,9 +74,14 @@ def refuse_target(target: str, declared: str) -> None:
     """
     if not isabs(target) or target.startswith("//"):
         raise MountError(f'{declared}: container path "{target}" is not absolute')
-    clean = normpath(target)
+    clean = _as_images_have_it(normpath(target))
     if holds(clean, FORBIDDEN_TARGETS) or inside(clean, SYSTEM_TARGETS):
         raise MountError(f"{declared}: {clean} in the container belongs to the system")
+
+
+def _as_images_have_it(path: str) -> str:
+    """Their /var/run is a link to /run (tried: what was mounted at the one went to the other)."""
+    return path.removeprefix("/var") if inside(path, ("/var/run",)) else path
 
 
 def refuse_source(path: str, *, home: str, declared: str) -> None:
@@ -85,10 +90,10 @@ def refuse_source(path: str, *, home: str, declared: str) -> None:
     Refused are the root, the system's own trees, engine sockets, and the home directory itself or
     anything above it; a directory inside the home is fine.
     """
-    if path == "/" or inside(path, FORBIDDEN_TREES) or holds(path, FORBIDDEN_TREES):
-        raise MountError(f"{declared}: {path} is the system's own and is never mounted")
     if path.rpartition("/")[2] in ENGINE_SOCKETS:
         raise MountError(f"{declared}: {path} is an engine socket: whoever has it has this machine")
+    if path == "/" or inside(path, FORBIDDEN_TREES) or holds(path, FORBIDDEN_TREES):
+        raise MountError(f"{declared}: {path} is the system's own and is never mounted")
     if holds(path, (home,)):
         raise MountError(
             f"{declared}: {path} holds your home directory, with its keys",

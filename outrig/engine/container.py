@@ -105,7 +105,9 @@ def _host(container: Container, facts: Facts, api: tuple[int, int]) -> Mapping[s
         "AutoRemove": False,
     }
     if container.security.read_only:
-        made |= {"ReadonlyRootfs": True, "Tmpfs": _WRITABLE}
+        taken = {mount.target for mount in container.mounts}  # two at one place: either may win
+        places = {place: how for place, how in _WRITABLE.items() if place not in taken}
+        made |= {"ReadonlyRootfs": True, "Tmpfs": places}
     if container.keep_host_userns:
         made["UsernsMode"] = "host"
     if container.size and api >= SIZE_AT_CREATE:

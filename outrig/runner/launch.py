@@ -225,6 +225,8 @@ class _Start:
             self.order, self.known, self.held, who, self.undo, broker=reach.broker
         )
         container = self._container(found, facts, who, tree, reach, handed=handed)
+        asked = (self.order.plan.target, *(mount.target for mount in self.order.mounts))
+        mounted.foresee(container.mounts, asked)
         self.cancel.check()
         env = {
             **self._environment(found, who, tree),

@@ -8,18 +8,41 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from posixpath import dirname, join, relpath
 from typing import TYPE_CHECKING
 
 from outrig.core.frozen import replace
-from outrig.core.mountinfo import differences
+from outrig.core.mountinfo import differences, nearest
 from outrig.core.mounts import inside
-from outrig.errors import WorkspaceError
+from outrig.errors import MountError, WorkspaceError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from outrig.core.engine import Container, Mount, Ref
     from outrig.engine import Engine
 
 HERE = Path("/proc/self/mountinfo")
+
+
+def foresee(mounts: Sequence[Mount], declared: Collection[str]) -> None:
+    """Raise MountError where the engine would make a mount point in somebody's tree, as root.
+
+    `declared` are the targets of the workspace and of what was asked for; whatever else is mounted
+    finds its place in them.
+    """
+    outer = {mount.target: mount for mount in mounts if not mount.volume}
+    for mount in mounts:
+        around = nearest(dirname(mount.target), outer)
+        if around is None or around not in declared:
+            continue
+        place = join(outer[around].source, relpath(mount.target, around))
+        if not os.path.lexists(place):
+            raise MountError(
+                f"{around} in the container has {mount.target} in it, and {place} does not exist: "
+                "the engine would make it, as root",
+                hint="mount elsewhere",
+            )
 
 
 def check(engine: Engine, ref: Ref, container: Container, directory: Path) -> None:

@@ -16,10 +16,10 @@ from outrig.core.identity import Person
 from outrig.core.plan import Place
 from outrig.errors import ConfigError, WorkspaceError
 from outrig.store import config, layers, places
-from outrig.workspace import checkout, committer, sources
+from outrig.workspace import checkout, committer, guarded, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import Config
@@ -113,6 +113,12 @@ def _drawn_up(
         target=drafted.target,
         base=Path(drafted.workspace.start),
         home=home,
+        guard=guarded.Guard(
+            root=Path(drafted.workspace.root),
+            mode=drafted.isolation.mode,
+            protect=drafted.isolation.protect,
+            exclude=drafted.isolation.exclude,
+        ),
     )
     if not drafted.isolation.own_tree:
         sources.refuse_missing(
@@ -137,8 +143,18 @@ def _drawn_up(
         beside=_beside(drafted, resolved.config, where.env),
         seccomp=_profile(resolved.config.security.seccomp),
         mounts=mounts,
-        warnings=(*resolved.warnings, *asked.notices),
+        warnings=(*resolved.warnings, *asked.notices, *_opened(mounts)),
     )
+
+
+def _opened(mounts: Sequence[Mount]) -> Iterator[str]:
+    """What somebody mounts who may: a writable .git, which runs programs for whoever uses it."""
+    for mount in mounts:
+        if mount.writable and guarded.shows_git(Path(mount.source)):
+            yield (
+                f"-v {mount.source}: the session can write a .git of yours: review its config and "
+                "hooks before you run git there"
+            )
 
 
 def _reach(
@@ -199,7 +215,7 @@ def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:
     )
     chosen = Path(declared) if declared else git.root if git else found.repo_root or start
     root = sources.resolve_root(chosen, home=home, declared=declared is not None)
-    _refuse_escape(root, confined)
+    _refuse_escape(root, confined, resolved.config.workspace.protect)
     state = root.stat()
     return Place(
         root=str(root),
@@ -234,9 +250,12 @@ def _profile(path: str | None) -> str | None:
     return json.dumps(profile)
 
 
-def _refuse_escape(root: Path, confined: str | None) -> None:
+def _refuse_escape(root: Path, confined: str | None, protect: Sequence[str]) -> None:
     """A repository's own `[workspace] path` stays inside it, its links resolved too."""
-    if confined and not root.is_relative_to(os.path.realpath(confined)):
+    if confined is None:
+        return
+    guarded.refuse_root(root, Path(os.path.realpath(confined)), protect)
+    if not root.is_relative_to(os.path.realpath(confined)):
         raise WorkspaceError(
             f"[workspace] path of a repository config leads to {root}, outside of {confined}",
             hint="set it in your own config if you trust it",

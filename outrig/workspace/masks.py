@@ -50,6 +50,16 @@ def find(root: str, exclude: Rules) -> tuple[Mask, ...]:
     return tuple(found)
 
 
+def first(directory: str, path: str, exclude: Rules) -> str | None:
+    """What is to be hidden of a directory, which is `path` below the root; None: nothing is."""
+    top = os.open(directory, _ENTER)
+    try:
+        below = f"{path}/" if path else ""
+        return next((mask.path for mask in _find(top, below, exclude, 0)), None)
+    finally:
+        os.close(top)
+
+
 def _find(folder: int, below: str, exclude: Rules, depth: int) -> Iterator[Mask]:
     for name in sorted(os.listdir(folder)):
         if name == ".git":

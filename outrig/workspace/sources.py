@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.mounts import inside, refuse_source
-from outrig.errors import MountError, WorkspaceError
+from outrig.errors import MountError, WorkspaceError, reason
+from outrig.workspace.guarded import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +51,13 @@ def resolve_root(path: Path, *, home: Path, declared: bool) -> Path:
 
 
 def resolve_mounts(
-    specs: Sequence[MountSpec], *, root: Path, target: str, base: Path, home: Path
+    specs: Sequence[MountSpec],
+    *,
+    root: Path,
+    target: str,
+    base: Path,
+    home: Path,
+    guard: Guard | None = None,
 ) -> tuple[Mount, ...]:
     """Engine mounts for the plan's further mounts, in an order that lets one nest in another.
 
@@ -65,6 +72,11 @@ def resolve_mounts(
         source = _existing(base / asked, spec)
         _refuse_escape(base / asked, root, source, spec)
         refuse_source(str(source), home=real_home, declared=spec.declared)
+        _refuse_kind(source, spec)
+        if spec.within:
+            (guard or Guard(root=root)).refuse(
+                source, writable=spec.writable, declared=spec.declared
+            )
         mount = Mount(source=str(source), target=spec.target, writable=spec.writable)
         made[mount] = spec.declared
     for mount, declared in made.items():
@@ -94,15 +106,21 @@ def refuse_missing(directory: str, *, root: Path, target: str, mounts: Sequence[
 
 def _existing(path: Path, spec: MountSpec) -> Path:
     try:
-        source = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
+        return path.resolve(strict=True)
+    except FileNotFoundError as error:
         raise MountError(
             f"{spec.declared}: {path} does not exist", hint="create it first, or correct the path"
         ) from error
+    except RuntimeError as error:
+        raise MountError(f"{spec.declared}: {path} is a link that leads to itself") from error
+    except OSError as error:
+        raise MountError(f"{spec.declared}: {reason(error)}") from error
+
+
+def _refuse_kind(source: Path, spec: MountSpec) -> None:
     mode = source.stat().st_mode
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise MountError(f"{spec.declared}: {source} is neither a directory nor a regular file")
-    return source
 
 
 def _refuse_escape(asked: Path, root: Path, source: Path, spec: MountSpec) -> None:

@@ -108,6 +108,18 @@ def test_an_image_may_have_a_link_for_a_directory():
     ]
 
 
+def test_a_link_of_an_image_takes_nothing_around_what_is_ours():
+    """/data is a link to /run there, and below that outrig mounts what git needs."""
+    git = Mount(source="/srv/objects", target="/run/outrig/git")
+    plan = (*PLAN, Mount(source="/srv/mine", target="/data", writable=True), git)
+    there = "600 575 254:0 /srv/mine /run rw - ext4 /dev/vda rw\n"
+    ours = "601 600 254:0 /srv/objects /run/outrig/git ro - ext4 /dev/vda rw\n"
+    told = "/run/outrig/git lies in /data, behind a link of the image"
+    assert found(REPO + DATA + there + ours, plan) == [told]
+    aside = there.replace(" /run ", " /mnt ")
+    assert found(REPO + DATA + aside + ours, plan) == []
+
+
 def test_what_comes_along_into_a_read_only_mount_is_read_only_too():
     """Engines before 25 make only the mount itself read-only (tried on 20.10.24)."""
     plan = (Mount(source="/home/me/repo", target="/data"), Mount(source="/", target="/usr"))

@@ -67,6 +67,7 @@ def test_a_malformed_volume(text, why):
         *("/", "/.", "/x/..", "/proc", "/proc/1", "/sys/fs", "/dev", "/dev/shm"),
         *("/etc/passwd", "/etc/group", "/etc/./passwd", "/sbin/docker-init"),
         *("/etc", "/sbin"),  # the engine would make passwd, group and docker-init in them
+        *("/run", "/run/outrig", "/run/outrig/git", "/var/run", "/var/run/outrig/x", "/var/run/"),
     ],
 )
 def test_a_target_that_belongs_to_the_system(target):
@@ -74,7 +75,9 @@ def test_a_target_that_belongs_to_the_system(target):
         refuse_target(target, "the test")
 
 
-@pytest.mark.parametrize("target", ["/etc/ssl", "/process", "/device", "/workspace", "/run/x"])
+@pytest.mark.parametrize(
+    "target", ["/etc/ssl", "/process", "/device", "/workspace", "/run/x", "/var/run/x", "/var"]
+)
 def test_a_target_that_is_fine(target):
     assert spec("/a", target, writable=False, declared="-v").target == target
 
@@ -88,6 +91,7 @@ def test_a_target_that_is_fine(target):
             (f"/srv/{name}.sock", "an engine socket")
             for name in ("docker", "podman", "containerd", "crio", "dockerd")
         ),
+        ("/run/docker.sock", "an engine socket"),
         ("/home/ada", "holds your home directory"),
         ("/home", "holds your home directory"),
     ],

@@ -101,6 +101,8 @@ def test_what_loosens_and_tightens_it() -> None:
     assert found["Tmpfs"].keys() == {"/tmp", "/run", "/var/tmp"}
     assert all("nosuid" in options for options in found["Tmpfs"].values())
     assert found["ShmSize"] == 1024
+    mounts = (Mount(source="/srv", target="/tmp"), Mount(source="/srv", target="/run/x"))
+    assert host(security=security, mounts=mounts)["Tmpfs"].keys() == {"/run", "/var/tmp"}
     assert {"Name": "core", "Soft": 7, "Hard": 7} in found["Ulimits"]
     assert {"Name": "nofile", "Soft": 100, "Hard": 100} in host(
         replace(FACTS, open_files=1000), security=security

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from outrig.core.engine import Mount
 from outrig.core.frozen import replace
 from outrig.engine import connect
 from outrig.errors import MountError, UsageError, WorkspaceError
 from outrig.runner.cancel import Never
 from outrig.runner.launch import launch
+from outrig.runner.mounted import foresee
 from outrig.store.sessions import SessionStore
 from tests.fakes import FakeEngine, Script
 from tests.runner.orders import FAKE, launched, order, record
@@ -118,6 +120,20 @@ def test_a_working_directory_that_is_there(home: Home):
     with pytest.raises(MountError, match="the working directory /data/new is") as caught:
         order(home, replace(FAKE, workdir="/data/new", volumes=(f"{work}/a:/data",)))
     assert caught.value.hint == f"mkdir -p {work}/a/new, or another -w"
+
+
+def test_nothing_of_ours_is_mounted_into_what_somebody_asked_for(home: Home):
+    """The host image has files below /etc/ssl: the engine would make each, as root."""
+    data = home.path / "data"
+    data.mkdir()
+    outer = Mount(source=str(data), target="/data", writable=True)
+    foresee((outer,), ("/data",))
+    inner = Mount(source=str(home.path), target="/data/a/b")
+    with pytest.raises(MountError, match=rf"/data in the container has /data/a/b.*{data}/a/b"):
+        foresee((outer, inner), ("/data",))
+    foresee((outer, inner), ("/workspace",))  # outrig's own, in outrig's own
+    (data / "a/b").mkdir(parents=True)
+    foresee((outer, inner), ("/data",))
 
 
 # ---------------------------------------------------------------- planted before

@@ -83,6 +83,44 @@ def test_a_repositorys_mount_does_not_leave_it_by_a_link(home: Home, project: Pa
         order(home, cwd=project)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("host = '.git'\ncontainer = '/x'", "shows the repository's own .git"),
+        ("host = 'hooks'\ncontainer = '/x'", "shows the repository's own .git"),
+        ("host = 'src'\ncontainer = '/x'\nmode = 'rw'", "--workspace bind-ro leaves your tree"),
+    ],
+)
+def test_a_repositorys_mount_opens_nothing_that_was_closed(home: Home, project: Path, text, why):
+    (project / "hooks").symlink_to(".git/hooks")
+    configure(project, f"[[workspace.mounts]]\n{text}\n")
+    with pytest.raises(MountError, match=why) as caught:
+        order(home, cwd=project, config="[workspace]\nmode = 'bind-ro'\n")
+    assert caught.value.hint == (
+        "mount it yourself with -v, or approve the repository's config: outrig trust"
+    )
+
+
+@pytest.mark.parametrize("path", [".git", ".git/hooks", "hooks", ".vscode", ".vscode/x"])
+def test_a_repositorys_workspace_is_nothing_that_acts_on_this_machine(
+    home: Home, project: Path, path
+):
+    (project / "hooks").symlink_to(".git/hooks")
+    (project / ".vscode/x").mkdir(parents=True)
+    configure(project, f"[workspace]\npath = '{path}'\n")
+    with pytest.raises(WorkspaceError, match="which acts on this machine"):
+        order(home, cwd=project)
+
+
+def test_a_git_directory_that_somebody_opens_is_told(home: Home, project: Path):
+    def told(*volumes):
+        return order(home, Request(words=("true",), volumes=volumes), cwd=project).warnings
+
+    (said,) = told(".git/hooks:/h:rw")
+    assert said.startswith(f"-v {project}/.git/hooks: the session can write a .git of yours")
+    assert told(".git:/g", "src:/s:rw") == ()
+
+
 def test_values_of_the_environment_stay_beside_the_plan(home: Home, monkeypatch):
     monkeypatch.setenv("TOKEN", "t0ken")
     wanted = order(home, config='[env]\nMINE = "${TOKEN}"\n', env=("A=1", "GONE"))
