@@ -14,7 +14,6 @@ from outrig.runner import archive as archiving
 from outrig.runner.accepted import Wish
 from outrig.runner.branch import branch
 from outrig.runner.diff import difference
-from outrig.store.sessions import SessionStore
 from tests.runner.works import SIGNATURE, Worked, bound, copied, own_tree
 from tests.workspace.repositories import Tree, everything, made
 
@@ -22,12 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
+    from outrig.store.sessions import SessionStore
     from outrig.workspace.changes import Change
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> SessionStore:
-    return SessionStore(tmp_path / "sessions")
 
 
 @pytest.fixture

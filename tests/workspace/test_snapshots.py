@@ -1,69 +1,22 @@
-"""What a workspace held is recorded truly, however it was laid, and nothing in it runs."""
+"""What a workspace held is recorded truly, however it was laid, and what goes wrong is said."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from outrig.core.frozen import replace
 from outrig.errors import WorkspaceError
-from outrig.workspace import blobs, differences, git
-from outrig.workspace.bare import Source
-from outrig.workspace.snapshots import EMPTY_TREE, END, START, Snapshots, Taken
+from outrig.workspace import differences, git
+from outrig.workspace.snapshots import EMPTY_TREE, END, START
 from tests import repositories
-from tests.repositories import Canary
+from tests.workspace.snapshotting import ODD, Begun, content, modes, names, source
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ODD = os.fsdecode(b"-odd\n\x1b[2J\xff")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return repositories.made(
-        tmp_path / "repo",
-        **{".gitignore": "*.log\nout/\n", "tracked": "1\n", "sub__file": "2\n", "kept.log": "3\n"},
-    )
-
-
-class Begun(Snapshots):
-    """Snapshots whose user ignores *.swp everywhere."""
-
-    def begin(self, tree: Path, source: Source | None) -> Taken:
-        ignored = self.directory.parent / "ignored"
-        ignored.write_text("*.swp\n")
-        return self.start(tree, source, ignored, self.directory.parent)
-
-
-@pytest.fixture
-def snapshots(tmp_path: Path) -> Begun:
-    (tmp_path / "session").mkdir()
-    return Begun(tmp_path / "session/snapshots.git", os.environ)
-
-
-def source(work: Path) -> Source:
-    return Source(common_dir=str(work / ".git"), index=str(work / ".git/index"))
-
-
-def names(snapshots: Snapshots, tree: str) -> set[str]:
-    listed = snapshots.git("ls-tree", "-r", "-z", "--name-only", tree).split(b"\0")
-    return {os.fsdecode(name) for name in listed if name}
-
-
-def modes(snapshots: Begun, tree: str) -> dict[str, str]:
-    lines = snapshots.git("ls-tree", "-r", "-z", tree).split(b"\0")
-    split = (os.fsdecode(line).partition("\t") for line in lines if line)
-    return {name: facts.split()[0] for facts, _, name in split}
-
-
-def content(snapshots: Begun, tree: str, name: str) -> bytes:
-    return snapshots.git("cat-file", "blob", f"{tree}:{name}")
 
 
 def test_an_unchanged_checkout_is_the_commits_own_tree(work: Path, snapshots: Begun) -> None:
@@ -257,124 +210,6 @@ def test_files_of_nested_repositories(
     assert [one.path for one in end.skipped] == [b"one/two/"]
 
 
-# ---------------------------------------------------------------- hostile trees
-
-
-def test_what_is_no_file_keeps_nobody_waiting(work: Path, snapshots: Begun) -> None:
-    snapshots.begin(work, source(work))
-    os.mkfifo(work / "fifo")
-    (work / "tracked").unlink()
-    os.mkfifo(work / "tracked")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(os.path.relpath(work / "socket"))
-        taken = snapshots.take(work)
-    assert names(snapshots, taken.tree) == {".gitignore", "sub/file", "kept.log"}
-
-
-def test_rules_that_are_a_fifo_are_no_rules(work: Path, snapshots: Begun) -> None:
-    snapshots.begin(work, source(work))
-    (work / ".gitignore").unlink()
-    os.mkfifo(work / ".gitignore")
-    (work / "x.log").write_text("")
-    assert names(snapshots, snapshots.take(work).tree) == {
-        "tracked", "sub/file", "kept.log", "x.log",
-    }  # fmt: skip
-
-
-def test_a_nested_repository_of_fifos_keeps_nobody_waiting(work: Path, snapshots: Begun) -> None:
-    snapshots.begin(work, source(work))
-    (work / "nested/.git").mkdir(parents=True)
-    for name in ("HEAD", "config", "commondir"):
-        os.mkfifo(work / "nested/.git" / name)
-    assert names(snapshots, snapshots.take(work).tree) >= {"tracked", "sub/file"}
-
-
-def test_a_huge_file_is_named_and_not_recorded(
-    work: Path, snapshots: Begun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blobs, "MOST", 10)
-    (work / "huge").touch()
-    os.truncate(work / "huge", 10 * 1024**3)
-    (work / "much").write_bytes(b"x" * 11)
-    start = snapshots.begin(work, source(work))
-    assert names(snapshots, start.tree) == {".gitignore", "tracked", "sub/file", "kept.log"}
-    assert [one.path for one in start.skipped] == [b"huge", b"much"]
-    (work / "much").write_bytes(b"x")  # what the session did to it nobody can tell any more
-    os.truncate(work / "tracked", 10 * 1024**3)
-    end = snapshots.take(work)
-    assert end.tree == start.tree
-    assert [one.path for one in end.skipped] == [b"tracked", b"huge", b"much"]
-
-
-def test_names_that_git_refuses(work: Path, snapshots: Begun) -> None:
-    snapshots.begin(work, source(work))
-    (work / "new").mkdir()
-    (work / "new/.GIT").write_text("")
-    (work / "new/git~1").write_text("")
-    (work / "new/.gitmodules").symlink_to("x")
-    taken = snapshots.take(work)
-    assert "new/git~1" in names(snapshots, taken.tree)
-    assert [one.path for one in taken.skipped] == [b"new/.GIT", b"new/.gitmodules"]
-
-
-def test_no_link_leads_out_of_the_tree(work: Path, snapshots: Begun, tmp_path: Path) -> None:
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside/file").write_text("secret")
-    snapshots.begin(work, source(work))
-    (work / "sub/file").unlink()
-    (work / "sub").rmdir()
-    (work / "sub").symlink_to(tmp_path / "outside")
-    end = snapshots.take(work).tree
-    assert modes(snapshots, end)["sub"] == "120000"
-    assert "sub/file" not in names(snapshots, end)
-
-
-def test_bytes_are_recorded_as_they_are(work: Path, snapshots: Begun) -> None:
-    snapshots.begin(work, source(work))
-    (work / ".gitattributes").write_text("* text=auto eol=lf ident working-tree-encoding=UTF-16\n")
-    (work / "tracked").write_bytes(b"a\r\n$Id$\r\n")
-    (work / "new").write_bytes(b"b\r\n$Id$\r\n")
-    end = snapshots.take(work).tree
-    assert content(snapshots, end, "tracked") == b"a\r\n$Id$\r\n"
-    assert content(snapshots, end, "new") == b"b\r\n$Id$\r\n"
-
-
-def test_no_program_of_the_trees_runs(work: Path, snapshots: Begun, tmp_path: Path) -> None:
-    canary = Canary(tmp_path)
-    nested = repositories.made(work / "nested", file="1")
-    canary.plant(nested)
-    canary.plant(work)
-    snapshots.begin(work, source(work))
-    for top in (work, nested):
-        (top / "new").write_text("1")
-    (work / "tracked").write_text("2")
-    (nested / "file").write_text("2")
-    end = snapshots.take(work).tree
-    assert {"new", "nested/new"} <= names(snapshots, end)
-    assert canary.sang() == ""
-    repositories.git("status", cwd=work)
-    assert canary.sang()  # a plain git runs them
-
-
-@pytest.mark.parametrize("kind", ["file", "link", "nothing"])
-def test_a_git_directory_that_was_replaced(
-    kind: str, work: Path, snapshots: Begun, tmp_path: Path
-) -> None:
-    snapshots.begin(work, source(work))
-    hostile = repositories.made(tmp_path / "hostile")
-    Canary(tmp_path).plant(hostile)
-    (work / ".git").rename(tmp_path / "away")
-    if kind == "file":
-        (work / ".git").write_text(f"gitdir: {hostile}/.git\n")
-    elif kind == "link":
-        (work / ".git").symlink_to(hostile / ".git")
-    (tmp_path / "away").rename(work / ".git.away") if kind == "nothing" else None
-    (work / "new").write_text("1")
-    (snapshots.directory / "objects/info/alternates").write_text(f"{tmp_path}/away/objects\n")
-    assert "new" in names(snapshots, snapshots.take(work).tree)
-    assert not (tmp_path / "sang").exists()
-
-
 # ---------------------------------------------------------------- what goes wrong
 
 
@@ -424,54 +259,3 @@ def test_what_git_does_not_answer_is_given_up(
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_the_empty_tree_has_the_id_that_git_gives_it(algorithm: str) -> None:
     assert EMPTY_TREE[algorithm] == hashlib.new(algorithm, b"tree 0\0").hexdigest()
-
-
-# ---------------------------------------------------------------- a session that goes on
-
-
-def went_on(snapshots: Begun, tree: Path, *, shared: bool) -> tuple[Snapshots, Taken]:
-    later = Snapshots(snapshots.directory.parent / "later.git", os.environ)
-    return later, later.go_on(snapshots, tree, shared=shared, layer=False)
-
-
-def test_what_both_sessions_did_and_nobody_else_is_measured_from_the_first(work, snapshots):
-    start = snapshots.begin(work, source(work))
-    (work / "tracked").unlink()
-    (work / "tracked").mkdir()
-    (work / "tracked/inside").write_text("first")
-    (work / "both").write_text("first")
-    (work / "edited").write_text("first")
-    (work / "sub/file").chmod(0o755)
-    snapshots.take(work, END)
-    (work / "edited").write_text("first, then the user")
-    (work / "mine").write_text("the user")
-    later, begun = went_on(snapshots, work, shared=True)
-    (work / "both").write_text("second")
-    (work / "new").write_text("second")
-    end = later.take(work, END)
-    changed = later.git("diff-tree", "-r", "--name-only", begun.tree, end.tree).decode().split()
-    assert changed == ["both", "new", "sub/file", "tracked", "tracked/inside"]
-    assert begun.tree != start.tree
-    assert snapshots.tree(START) == start.tree
-
-
-def test_in_a_tree_of_their_own_it_begins_where_the_first_did(work, snapshots):
-    start = snapshots.begin(work, source(work))
-    (work / "first").write_text("1")
-    snapshots.take(work, END)
-    later, begun = went_on(snapshots, work, shared=False)
-    assert begun.tree == start.tree
-    unchanged = later.take(work, END)
-    assert names(later, unchanged.tree) - names(later, begun.tree) == {"first"}
-
-
-def test_the_earlier_ones_snapshots_may_go(work, snapshots):
-    snapshots.begin(work, source(work))
-    (work / "first").write_text("1")
-    snapshots.take(work, END)
-    later, begun = went_on(snapshots, work, shared=False)
-    shutil.rmtree(snapshots.directory)
-    later.git("fsck", "--strict", "--connectivity-only", begun.tree)
-    (work / "second").write_text("2")
-    end = later.take(work, END)
-    assert {"first", "second"} <= names(later, end.tree)
