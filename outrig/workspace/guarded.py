@@ -1,5 +1,7 @@
 """What a repository's own config may not put into a session: an agent could have written it.
 
+The same holds for whoever names a path that goes through a link in the workspace.
+
 | its `[[workspace.mounts]]` shows, links resolved       | read-only | writable |
 |--------------------------------------------------------|-----------|----------|
 | a `.git`, something in one, or what has one in it      | refused   | refused  |
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_HINT = "mount it yourself with -v, or approve the repository's config: outrig trust"
+_HINT = "name the path itself with -v, or approve the repository's config: outrig trust"
 
 
 @frozen
@@ -46,7 +48,7 @@ class Guard:
 
     def _reasons(self, source: Path, *, writable: bool) -> Iterator[str]:
         if shows_git(source):
-            yield "shows the repository's own .git; a repository's config may not mount that"
+            yield "shows the repository's own .git, its hooks and config"
         hidden = self._hidden(source)
         if hidden is not None:
             yield f"shows {hidden}, which [workspace] exclude hides"

@@ -70,10 +70,10 @@ def resolve_mounts(
     for spec in sorted(specs, key=lambda spec: spec.target):
         asked = Path(os.path.expanduser(spec.source))  # noqa: PTH111 - `~` alone, no user database
         source = _existing(base / asked, spec)
-        _refuse_escape(base / asked, root, source, spec)
+        link = _refuse_escape(base / asked, root, source, spec)
         refuse_source(str(source), home=real_home, declared=spec.declared)
         _refuse_kind(source, spec)
-        if spec.within:
+        if spec.within or link:
             (guard or Guard(root=root)).refuse(
                 source, writable=spec.writable, declared=spec.declared
             )
@@ -123,8 +123,11 @@ def _refuse_kind(source: Path, spec: MountSpec) -> None:
         raise MountError(f"{spec.declared}: {source} is neither a directory nor a regular file")
 
 
-def _refuse_escape(asked: Path, root: Path, source: Path, spec: MountSpec) -> None:
-    """A path through the workspace must stay in it: a session may have planted the link."""
+def _refuse_escape(asked: Path, root: Path, source: Path, spec: MountSpec) -> Path | None:
+    """A path through the workspace must stay in it: a session may have planted the link.
+
+    Returns the link, if it goes through one: then it shows only what a repository may, too.
+    """
     link = first_link(asked, root)
     if link and not source.is_relative_to(root):
         raise MountError(
@@ -135,6 +138,7 @@ def _refuse_escape(asked: Path, root: Path, source: Path, spec: MountSpec) -> No
         raise MountError(
             f"{spec.declared}: a repository's mount leads to {source}, outside of {spec.within}"
         )
+    return link
 
 
 def first_link(asked: Path, root: Path) -> Path | None:

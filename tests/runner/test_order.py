@@ -97,7 +97,7 @@ def test_a_repositorys_mount_opens_nothing_that_was_closed(home: Home, project: 
     with pytest.raises(MountError, match=why) as caught:
         order(home, cwd=project, config="[workspace]\nmode = 'bind-ro'\n")
     assert caught.value.hint == (
-        "mount it yourself with -v, or approve the repository's config: outrig trust"
+        "name the path itself with -v, or approve the repository's config: outrig trust"
     )
 
 

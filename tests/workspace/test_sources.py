@@ -160,6 +160,15 @@ def test_a_link_that_stays_in_the_workspace_is_fine(user):
     assert resolved(user, "latest:/a")[0].source == f"{user}/code/data"
 
 
+def test_nor_into_the_repositorys_git(user):
+    """`-v ./data:/data:rw` after a session put a link in its place."""
+    (user / "code/.git/hooks").mkdir(parents=True)
+    (user / "code/hooks").symlink_to(".git/hooks")
+    assert "shows the repository's own .git" in refusal(user, "hooks:/a:rw")
+    (mount,) = resolved(user, ".git/hooks:/a:rw")  # who says that means it
+    assert mount.source == f"{user}/code/.git/hooks"
+
+
 def test_links_in_a_circle(user):
     (user / "code/a").symlink_to("b")
     (user / "code/b").symlink_to("a")
