@@ -12,6 +12,7 @@ import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outrig.gateway import broker, dns, kernel, relay
@@ -44,6 +45,7 @@ class Setting(NamedTuple):
     policy: str
     journal: str
     broker: Mapping[str, Any] | None = None  # with its secrets
+    secrets: Mapping[str, str] = MappingProxyType({})  # that its journal must not say
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Setting:
@@ -56,6 +58,7 @@ class Setting(NamedTuple):
             policy=said["policy"],
             journal=said["journal"],
             broker=said.get("broker"),
+            secrets=said.get("secrets") or {},
         )
 
 
@@ -96,7 +99,7 @@ async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None
     loop = asyncio.get_running_loop()
     # One thread a look-up that waits: a resolver that is slow for one name holds up no other.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=_MOST_LOOK_UPS))
-    journal = Journal(journal_fd, loop.call_later)
+    journal = Journal(journal_fd, loop.call_later, secrets=setting.secrets)
     names = Names(setting.stand_ins)
     gate = Gate(Policy(setting.policy), names, journal)
     own = {broker.NAME: setting.address} if setting.broker else {}

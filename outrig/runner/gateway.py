@@ -111,7 +111,7 @@ def _start(making: Making, ref: Ref, network_id: str, inner: Inner) -> None:
 def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
     """What the gateway is told on its stdin (outrig/gateway/serve.py, Setting), and nowhere else.
 
-    `broker` has the secrets of its routes.
+    `broker` has the secrets of its routes, and `secrets` what its journal must not say.
     """
     uid, gid = _user(making)
     return {
@@ -123,6 +123,7 @@ def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
         "policy": f"{program.INSIDE}/policy/{places.POLICY}",
         "journal": f"{program.INSIDE}/{places.NETWORK_LOG}",
         "broker": making.broker and {**making.broker, "usage": f"{program.INSIDE}/{places.USAGE}"},
+        "secrets": dict(making.redaction.values) if making.redaction else {},
     }
 
 

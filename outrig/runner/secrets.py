@@ -20,7 +20,7 @@ from outrig.core.frozen import frozen, given
 from outrig.core.redact import Redaction
 from outrig.core.secrets import INSIDE, names, variables
 from outrig.core.session import with_fields
-from outrig.errors import StoreError
+from outrig.errors import StoreError, UsageError
 from outrig.record.redact import Redacting
 from outrig.store import secrets, vault
 
@@ -71,12 +71,15 @@ class Handed:
 
 
 def values(order: Order) -> Values:
-    """Ask for each, before anything is on the disk. Raises ConfigError."""
+    """Ask for each, before anything is on the disk. Raises ConfigError or UsageError."""
     plan = order.plan
     if not plan.secrets:
         return Values()
     found = {one.name: secrets.value(one, order.host_env) for one in plan.secrets}
-    return Values(by_name=found, redaction=Redaction(found) if plan.redact else None)
+    known = Values(by_name=found, redaction=Redaction(found) if plan.redact else None)
+    if plan.name and (clean := known.text(plan.name)) != plan.name:
+        raise UsageError(f"the session's name has the value of a secret: {clean}")
+    return known
 
 
 def of_broker(order: Order, known: Values) -> Mapping[str, object] | None:

@@ -2,7 +2,7 @@
 
     env:NAME                a variable of outrig's own environment
     file:PATH               a file; one newline at its end does not count
-    command:ARGV            what a program prints, the same; no shell reads the words
+    command:ARGV            what a program prints, the same; no shell reads the words; in /
     keyring:SERVICE/USER    the desktop's keyring: `keyring`, else `secret-tool`
 
 What is wrong names the secret and its source, never a byte of a value or of what was read.
@@ -116,7 +116,10 @@ def _of_keyring(name: str, env: Mapping[str, str]) -> str:
 
 
 def _printed(argv: list[str], env: Mapping[str, str]) -> str:
-    """What a program prints; its complaints go where ours go."""
+    """What a program prints; its complaints go where ours go.
+
+    It runs in /: here, in a repository, an agent could have left a program or settings for it.
+    """
     import subprocess  # noqa: PLC0415 - most secrets need none
 
     name = argv[0]
@@ -125,6 +128,7 @@ def _printed(argv: list[str], env: Mapping[str, str]) -> str:
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            cwd="/",
             env=dict(env),
             timeout=COMMAND_SECONDS,
             check=False,

@@ -58,6 +58,7 @@ cat "$FORGE_FILE"
 echo "$TOKEN" "$AGENT_KEY"
 [ -z "$MODEL_BASE_URL" ] || curl -s "$MODEL_BASE_URL/echo"
 env
+getent hosts "$AGENT_KEY.example"
 sleep 2 &
 touch using
 until [ -e go ]; do sleep 0.1; done
@@ -183,6 +184,8 @@ def test_and_after_it(
     assert b"[REDACTED:token]" in said
     assert b"[REDACTED:agent-key]" in said
     assert (b"sk-outrig-placeholder-for-model" in said) == (mode == "filter")
+    if mode == "filter":
+        assert b"[REDACTED:agent-key].example" in run.log("network.jsonl")
     assert files_with_any([run.session, Path(f"/dev/shm/outrig-{os.geteuid()}")]) == []
     for words in (("show", running), ("show", "--json", running), ("logs", running)):
         assert found_in(run.outrig(*words).stdout) == []

@@ -130,6 +130,12 @@ class TestInASession:
         out, _ = process.communicate(b"root-of-all\n", timeout=40)
         assert out == b"[REDACTED:a]\n"
 
+    def test_no_session_is_called_by_one(self, outrig, home):
+        named = ("run", "--name", "x-secretive", "true")
+        done = outrig(*named, env={"FORGE": "secretive", "TOKEN": "another"}).failed(125)
+        assert "the session's name has the value of a secret: x-[REDACTED:forge]" in done.err
+        assert not home.sessions.exists()
+
     def test_one_that_cannot_be_had_stops_it_before_anything_is_written(self, outrig, home):
         (home.config / "outrig/config.toml").write_text('[secrets.a]\nfrom = "file:/nonexistent"\n')
         done = outrig("run", "true").failed(125)

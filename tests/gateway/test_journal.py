@@ -24,8 +24,11 @@ class Told:
         self.later: list[Callable[[], None]] = []
         self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def journal(self, most: int = 1 << 20) -> Journal:
-        return Journal(self.fd, lambda _, call: self.later.append(call), most=most, now=lambda: NOW)
+    def journal(self, most: int = 1 << 20, **secrets: str) -> Journal:
+        def later(_: float, call: Callable[[], None]) -> None:
+            self.later.append(call)
+
+        return Journal(self.fd, later, most=most, now=lambda: NOW, secrets=secrets)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.path.read_text().splitlines()]
@@ -47,6 +50,16 @@ def test_a_connection_is_told_of_at_once_without_what_is_not_known(told: Told):
         "rule": "allow a",
         "host": "a",
     }
+
+
+def test_a_secret_that_is_asked_for_as_a_name_is_not_written_down(told: Told):
+    journal = told.journal(forge="Sk-Forge-0123456789")
+    journal.refused(rule="default", proto="dns", host="x-sk-forge-0123456789.evil.example")
+    journal.connection(rule="allow a", host="a", path="/?k=Sk-Forge-0123456789", sent=5)
+    journal.flush()
+    connection, refusal = told.lines()
+    assert (connection["path"], connection["sent"]) == ("/?k=[REDACTED:forge]", 5)
+    assert refusal["host"] == "x-[REDACTED:forge].evil.example"
 
 
 def test_the_same_refusal_is_one_line_a_second(told: Told):

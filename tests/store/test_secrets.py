@@ -55,6 +55,20 @@ def test_a_command_is_words_and_no_shell():
     assert "make no sense" in trouble("command:echo 'x")
 
 
+@pytest.mark.parametrize("words", ["get-key", "./get-key", "sh ./get-key"])
+def test_nothing_that_an_agent_left_here_is_run_for_it(words, tmp_path, monkeypatch):
+    (tmp_path / "get-key").write_text("#!/bin/sh\necho planted\n")
+    (tmp_path / "get-key").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    words = trouble(f"command:{words}", env={"PATH": ".::/usr/bin:/bin"})
+    assert "cannot run" in words or "exit code" in words
+
+
+def test_a_command_that_does_not_end(monkeypatch):
+    monkeypatch.setattr("outrig.store.secrets.COMMAND_SECONDS", 0.1)
+    assert "sleep did not end within" in trouble("command:sleep 100")
+
+
 def test_the_keyring_by_whichever_program_there_is(tmp_path):
     program = tmp_path / "secret-tool"
     program.write_text(f'#!/bin/sh\n[ "$*" = "lookup service forge username me" ] && echo {VALUE}')
