@@ -182,8 +182,8 @@ class Engine(Protocol):
     def crowded(self, ref: Ref, *, ask: bool) -> str | None:
         """What shows that its limit on processes was reached; None when nothing does.
 
-        `ask` False: only what can be seen without asking the engine. One that has ended shows
-        nothing any more.
+        `ask` False: only what can be seen without asking the engine. Of one that has ended only
+        the kernel's log may still tell.
         """
         ...
 

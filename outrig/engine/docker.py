@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.ending import KILLED
@@ -32,10 +32,11 @@ from outrig.engine import (
 from outrig.engine.failure import CONFLICT, gone, refusal
 from outrig.engine.meter import Meter
 from outrig.engine.output import AttachedOutput
+from outrig.engine.refusals import Refusals
 from outrig.engine.slots import slot
 from outrig.engine.watch import Watch, look
 from outrig.engine.wire import Wire
-from outrig.errors import EngineError
+from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -86,7 +87,7 @@ class DockerEngine:
         self._root = root
         self._prepared: dict[str, Prepared] = {}
         self._of_host: str | None = None  # the image that this machine's own /usr is put into
-        self._refusals: dict[str, usage.Refusals] = {}
+        self._refusals: dict[str, Refusals] = {}
         self._meters: dict[str, Meter] = {}
         self._kills: dict[str, usage.Kills] = {}
 
@@ -178,24 +179,30 @@ class DockerEngine:
 
     def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> Attached:
         path = f"/containers/{ref.id}/start"
+        if self._wire.endpoint.path:
+            self._refusing(ref)  # it listens from here on
         with slot(self._slots):
             answer = self._wire.call(
                 "POST",
                 path,
                 seconds=START_SECONDS,
                 meanwhile=meanwhile,
-                until=lambda: not self._wire.endpoint.path or self._counting(ref).opened,
+                until=lambda: not self._wire.endpoint.path or self._cgroup_is_open(ref),
             )
         if not answer.fine:
             raise refusal(answer, "start the container")
         prepared = self._prepared[ref.id]
         if prepared.size:
-            self.resize(ref, *prepared.size)
+            with suppress(EngineUnreachableError):  # it was started; wait() finds what became of it
+                self.resize(ref, *prepared.size)
         return prepared.output
 
     def mounted(self, ref: Ref) -> str | None:
-        answer = self._wire.call("GET", f"/containers/{ref.id}/json")
-        pid = answer.json()["State"].get("Pid") if answer.fine else None
+        try:
+            with self._watching(ref) as watch:
+                pid = watch.state().get("Pid")
+        except ContainerGoneError:
+            return None
         if not pid:
             return None
         try:
@@ -287,6 +294,15 @@ class DockerEngine:
             kills = self._kills[ref.id] = usage.Kills(ref.id)
         return kills
 
+    def _refusing(self, ref: Ref) -> Refusals:
+        if ref.id not in self._refusals:
+            self._refusals[ref.id] = Refusals(ref.id)
+        return self._refusals[ref.id]
+
+    def _cgroup_is_open(self, ref: Ref) -> bool:
+        """Its counts are read from then on, even if it should end at once."""
+        return self._refusing(ref).seen and self._counting(ref).opened
+
     def measured(self, ref: Ref, *, ask: bool) -> Measured:
         meter = self._meters.get(ref.id)
         if meter is None:
@@ -299,9 +315,7 @@ class DockerEngine:
     def crowded(self, ref: Ref, *, ask: bool) -> str | None:
         self._killed(ref)
         if self._wire.endpoint.path:  # else a cgroup of that name could be another machine's
-            if ref.id not in self._refusals:
-                self._refusals[ref.id] = usage.Refusals(ref.id)
-            refusals = self._refusals[ref.id]
+            refusals = self._refusing(ref)
             if refusals.seen or not ask:
                 return refusals.words()
         return usage.crowd(usage.stats(self._wire, ref.id)) if ask else None

@@ -1,17 +1,12 @@
 """Usage: what a container takes of processors, processes and memory.
 
-| where                           | what shows that the limit on processes was reached           |
-|---------------------------------|--------------------------------------------------------------|
-| its cgroup, where we can see it | `pids.events` counts the processes that the kernel refused   |
-| the engine's stats              | as many processes as are allowed, at the moment of asking    |
-
 | where                           | what shows that a process was killed for memory              |
 |---------------------------------|--------------------------------------------------------------|
 | its cgroup, where we can see it | `oom_kill` in `memory.events`, or `memory.oom_control` of v1 |
 | the engine's `OOMKilled`        | what containerd told it in time: 26.1 with cgroup v1 often   |
 |                                 | says nothing                                                 |
 
-`State` says nothing of it (tried on 20.10.24), and neither remembers anything once it has ended.
+`State` says nothing of either (tried on 20.10.24), and stats remember nothing once it has ended.
 A cgroup is read in microseconds, and stats of the engine in 2 to 24 milliseconds.
 """
 
@@ -32,12 +27,6 @@ if TYPE_CHECKING:
 
 TOP = "/sys/fs/cgroup"
 # By cgroup version, and by the engine's cgroup driver: cgroupfs, systemd.
-PLACES = (
-    "pids/docker/{}",
-    "pids/system.slice/docker-{}.scope",
-    "docker/{}",
-    "system.slice/docker-{}.scope",
-)
 KILLS = (
     "memory/docker/{}/memory.oom_control",
     "memory/system.slice/docker-{}.scope/memory.oom_control",
@@ -68,35 +57,6 @@ def crowd(measured: Mapping[str, Any]) -> str | None:
     counted = table(measured, "pids_stats")
     current, limit = counted.get("current") or 0, counted.get("limit") or 0
     return f"{current} of {limit} processes were there" if 0 < limit <= current else None
-
-
-class Refusals:
-    """The kernel's own count, kept open while the container runs."""
-
-    def __init__(self, container: str, top: str = TOP) -> None:
-        self._fd = first([f"{top}/{place.format(container)}/pids.events" for place in PLACES])
-
-    @property
-    def seen(self) -> bool:
-        """Whether its cgroup is one that we can see."""
-        return self._fd is not None
-
-    def words(self) -> str | None:
-        """None when there were none, and after its end."""
-        if self._fd is None:
-            return None
-        try:
-            name, _, count = os.pread(self._fd, 64, 0).partition(b"\n")[0].partition(b" ")
-        except OSError:  # ENODEV: it has ended
-            return None
-        if name != b"max" or not count.isdigit() or int(count) == 0:
-            return None
-        return f"the kernel refused {int(count)} more process{'' if int(count) == 1 else 'es'}"
-
-    def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
 
 
 class Kills:

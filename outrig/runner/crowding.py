@@ -1,8 +1,9 @@
 """Crowding: whether a session came to its limit on processes.
 
 Its cgroup is gone 15 to 60 ms after the last word of who could make no more of them and gave up
-(tried on 20.10.24), and its end shows nothing. So it is looked at whenever something was said, and
-else now and then, so that a silent fork bomb is in the record while it goes on.
+(tried on 20.10.24), and its end shows nothing. So it is looked at whenever something was said, when
+nothing more will be, and once it has ended, where the kernel's log may still tell; and else now and
+then, so that a silent fork bomb is in the record while it goes on.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class Crowding:
         elif heard > self._looked and now >= self._looked + SOON:
             self._look(now, ask=False)
         self.due = min(self._asks, self._looked + SOON) if heard > self._looked else self._asks
+
+    def look(self) -> None:
+        """Whatever is due: nothing more will be said."""
+        self._look(self._looked, ask=False)
 
     def _look(self, now: float, *, ask: bool) -> None:
         self._looked = now

@@ -111,6 +111,10 @@ class Deadlines:
             self._run.engine.signal(self._run.ref, "KILL")
             self._kill = now + self._run.grace + 1
 
+    def over(self) -> None:
+        """Nothing more will be said: what of the limits shows only now is noted."""
+        self._crowding.look()
+
     def _extended(self, now: float) -> float | None:
         """The wall clock stands still while the session does; None when its time is over."""
         assert self._run.wall is not None

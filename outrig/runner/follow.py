@@ -58,6 +58,7 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
         deadlines = Deadlines(run)
         let_go = _until_output_ends(run, pump, console, deadlines)
         if not let_go:
+            deadlines.over()
             pump.say_the_rest()
         pump.note_dropped()
         if let_go:
@@ -66,7 +67,9 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
         last.callback(run.output.close)
         pump.end_recording()
         missing, intent = _missing(run, pump), deadlines.unwritten
-        return Followed(finish(run, _exit(run), missing=missing, unwritten=intent))
+        exit_ = _exit(run)
+        deadlines.over()
+        return Followed(finish(run, exit_, missing=missing, unwritten=intent))
 
 
 def _missing(run: Launched, pump: Pump) -> str | None:

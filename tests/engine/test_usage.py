@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from outrig.engine.usage import KILLS, PLACES, Kills, Refusals, cpu_seconds, crowd
+from outrig.engine.usage import KILLS, Kills, cpu_seconds, crowd
 
 NAME = "5b5421030199bb1df5a09b775569ce07"
 
@@ -36,30 +36,6 @@ def test_what_stats_say():
 def test_no_crowd(said):
     assert crowd(said) is None
     assert cpu_seconds(said) == 0
-
-
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("max 0\n", None),
-        ("max 1\n", "the kernel refused 1 more process"),
-        ("max 17\nother 3\n", "the kernel refused 17 more processes"),
-        ("", None),
-        ("max many\n", None),
-        ("least 3\n", None),
-    ],
-)
-def test_what_a_cgroup_says(tmp_path, place, text, words):
-    group = tmp_path / place.format(NAME)
-    group.mkdir(parents=True)
-    (group / "pids.events").write_text(text)
-    refusals = Refusals(NAME, str(tmp_path))
-    assert refusals.seen
-    assert refusals.words() == words
-    refusals.close()
-    refusals.close()
-    assert refusals.words() is None
 
 
 @pytest.mark.parametrize("place", KILLS)
@@ -99,9 +75,3 @@ def test_what_was_counted_last_stays_when_the_cgroup_is_gone(tmp_path, monkeypat
         assert kills.seen()
     kills.close()
     assert Kills("another", str(tmp_path)).seen() is False
-
-
-def test_a_cgroup_that_is_not_to_be_seen(tmp_path):
-    refusals = Refusals(NAME, str(tmp_path))
-    assert not refusals.seen
-    assert refusals.words() is None

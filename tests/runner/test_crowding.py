@@ -79,3 +79,12 @@ def test_an_engine_that_cannot_say_ends_no_session(crowding, home, why):
     made.keep(NOON, made.due)
     assert left == []
     assert hits(home) == [("pids", "20 of 20 processes were there")]
+
+
+def test_what_shows_only_when_it_is_over_is_noted(crowding, home):
+    made, left = crowding(None, "the kernel refused it more processes", "never asked for")
+    made.keep(NOON + 0.1, NOON + 0.1)
+    made.look()
+    made.look()
+    assert left == []
+    assert hits(home) == [("pids", "the kernel refused it more processes")]
