@@ -97,20 +97,21 @@ class Watch:
             self._line.whole(self._head)
         except EngineUnreachableError:
             self._broke = True
-        return self._state_when_back()
+        return self.state()
 
-    def _state_when_back(self) -> Mapping[str, Any]:
+    def state(self) -> Mapping[str, Any]:
+        """What the engine says of the container now; it is given time to come back.
+
+        Raises ContainerGoneError, or EngineUnreachableError when the engine does not come back.
+        """
         deadline = time.monotonic() + RETURN_SECONDS
         while True:
             try:
-                return self._state()
+                return _state(self._wire, self._container)
             except EngineUnreachableError:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE_SECONDS)
-
-    def _state(self) -> Mapping[str, Any]:
-        return _state(self._wire, self._container)
 
 
 def look(wire: Wire, container: str) -> Exit | None:

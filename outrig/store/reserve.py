@@ -2,7 +2,7 @@
 
 A text that must be written then is written into it and takes its new name, so nothing is given
 back in between that whoever fills the disk could take. What that frees becomes the next reserve,
-as far as it is still there; an ended session keeps none.
+as far as it is still there; one that has ended, with nothing left to take away, keeps none.
 
 Its size: a record has 3 to 4 KB, more with a long prompt, and grows by 1 KB until its end
 (measured); an intent has 150 bytes. Both fit, in blocks of 4 KiB as file systems give them.

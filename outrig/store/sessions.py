@@ -131,9 +131,8 @@ class SessionStore:
             after = change(before)
             if after.fields != before.fields:
                 write_record(self.root / session, after)
-            if after.ended:
-                reserve.drop(f"{self.root}/{session}")
             if after.ended and not after.resources:
+                reserve.drop(f"{self.root}/{session}")
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{self.root}/{OPEN}/{session}")
             happened = events.changes(before, after, now=datetime.now(UTC))

@@ -158,7 +158,7 @@ def test_a_code_like_that_of_a_dying_engine_is_not_yet_its_death(
 def test_an_engine_that_goes_down_in_order_takes_its_containers_along(
     daemon: Daemon, watching: Watch
 ) -> None:
-    assert watching._state()["Running"]  # a connection that is kept, and outlives the listener
+    assert watching.state()["Running"]  # a connection that is kept, and outlives the listener
     daemon.refuse()
     daemon.end(143)
     assert watching.wait().engine_died
@@ -180,6 +180,14 @@ def test_an_engine_that_dies_is_waited_for(daemon: Daemon, watching: Watch) -> N
     with meanwhile(back):
         found = watching.wait()
     assert (found.code, found.engine_died) == (137, True)
+
+
+def test_what_it_is_doing_is_asked_again_of_an_engine_that_comes_back(
+    daemon: Daemon, watching: Watch
+) -> None:
+    daemon.die()
+    with meanwhile(daemon.listen):
+        assert watching.state()["Running"]
 
 
 def test_a_container_that_outlived_its_engine_is_watched_on(

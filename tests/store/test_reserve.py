@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.core.ending import Intent
-from outrig.core.session import ended, with_fields
+from outrig.core.session import ended, with_fields, with_resource, without_resource
 from outrig.errors import StoreError
 from outrig.store import file, intents, removal, reserve
 from outrig.store.sessions import SessionStore
@@ -89,6 +89,20 @@ def test_a_full_disk_does_not_hide_how_a_session_ended(disk):
     assert store.load(held.id).text("logs_incomplete") == words
     assert not store.is_open(held.id)
     assert sorted(os.listdir(held.directory)) == ["intent.json", "logs", "session.json"]
+    held.close()
+
+
+def test_what_is_still_to_be_taken_away_can_be_crossed_out_on_a_full_disk(disk):
+    held = records.begin(SessionStore(disk / "sessions"))
+    held.update(
+        lambda one: with_resource(one, kind="container", role="agent", ref="c", attempt="a")
+    )
+    held.update(lambda one: ended(one, records.COMPLETED, at=records.NOON))
+    fill(disk)
+    held.update(lambda one: without_resource(one, "a"))
+    assert not held.store.load(held.id).resources
+    assert not held.store.is_open(held.id)
+    assert sorted(os.listdir(held.directory)) == ["logs", "session.json"]
     held.close()
 
 
