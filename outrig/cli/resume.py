@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from outrig.cli import given, here, opening
+from outrig.cli import given, here, opening, options
 from outrig.cli import session as session_
 from outrig.cli.completion import (
     complete_agent,
     complete_image,
-    complete_network,
     complete_session,
 )
 from outrig.cli.option import Option, Words
@@ -37,12 +36,8 @@ def resume(  # noqa: PLR0917 - one parameter per option
             complete_session,
         ),
     ] = None,
-    prompt: Annotated[
-        str | None, Option("-p --prompt", "What the agent shall do; - reads stdin.")
-    ] = None,
-    prompt_file: Annotated[
-        Path | None, Option("--prompt-file", "Read the prompt from a file; - is stdin.")
-    ] = None,
+    prompt: options.Prompt = None,
+    prompt_file: options.PromptFile = None,
     agent: Annotated[
         str | None, Option("--agent", "Another agent than before.", complete=complete_agent)
     ] = None,
@@ -52,9 +47,7 @@ def resume(  # noqa: PLR0917 - one parameter per option
             "--image", "Another image: a built-in name or a local one.", complete=complete_image
         ),
     ] = None,
-    checkpoint: Annotated[
-        str | None, Option("--checkpoint", "Record the tree this often.", metavar="5m")
-    ] = None,
+    checkpoint: options.Checkpoint = None,
     env: Annotated[
         list[str] | None,
         Option("-e --env", "Set a variable, or pass the host's on.", metavar="NAME[=VALUE]"),
@@ -63,78 +56,42 @@ def resume(  # noqa: PLR0917 - one parameter per option
         list[str] | None,
         Option("-v --volume", "One mount more.", metavar="HOST:CONTAINER[:ro|rw]"),
     ] = None,
-    name: Annotated[str | None, Option("--name", "A name to find it by.")] = None,
+    name: options.Name = None,
     label: Annotated[
         list[str] | None, Option("--label", "A label more to find it by.", metavar="KEY=VALUE")
     ] = None,
     issue: Annotated[str | None, Option("--issue", "What it works on now.")] = None,
-    force: Annotated[
-        bool, Option("--force", "Although another one works on the same issue.")
-    ] = False,
-    group: Annotated[str | None, Option("--group", "A word that several sessions share.")] = None,
-    workdir: Annotated[
-        str | None,
-        Option("-w --workdir", "Start here; relative to the workspace's place inside."),
-    ] = None,
-    memory: Annotated[str | None, Option("-m --memory", "Memory, swap included: 512m, 4g.")] = None,
-    cpus: Annotated[str | None, Option("--cpus", "Processors: 1.5.")] = None,
-    pids: Annotated[str | None, Option("--pids", "Processes and threads.")] = None,
-    timeout: Annotated[
-        str | None, Option("--timeout", "End it after this wall-clock time: 90m.")
-    ] = None,
-    idle_timeout: Annotated[
-        str | None,
-        Option("--idle-timeout", "End it when it says and does nothing so long: 15m."),
-    ] = None,
-    network: Annotated[
-        str | None,
-        Option(
-            "--network",
-            "What it may reach.",
-            metavar="none|filter|audit|open|bridge",
-            complete=complete_network,
-        ),
-    ] = None,
+    force: options.Force = False,
+    group: options.Group = None,
+    workdir: options.Workdir = None,
+    memory: options.Memory = None,
+    cpus: options.Cpus = None,
+    pids: options.Pids = None,
+    timeout: options.Timeout = None,
+    idle_timeout: options.IdleTimeout = None,
+    network: options.Network = None,
     allow: Annotated[
         list[str] | None,
         Option("--allow", "Let it reach this too: a host, *.suffix, CIDR.", metavar="HOST[:PORT]"),
     ] = None,
-    deny: Annotated[
-        list[str] | None, Option("--deny", "Never let it reach this.", metavar="HOST[:PORT]")
-    ] = None,
-    detach: Annotated[bool, Option("-d --detach", "Print the id and return once it runs.")] = False,
-    detach_keys: Annotated[
-        str | None, Option("--detach-keys", 'Let go of it in a terminal: "ctrl-p,ctrl-q".')
-    ] = None,
-    no_redact: Annotated[
-        bool, Option("--no-redact", "Keep and show secrets as they are said.")
-    ] = False,
-    notify: Annotated[
-        bool, Option("--notify", "Ring the terminal's bell, or the desktop's, at its end.")
-    ] = False,
-    interactive: Annotated[
-        bool, Option("-i --interactive", "Feed stdin, also to an agent with a prompt.")
-    ] = False,
-    tty: Annotated[bool, Option("-t --tty", "Use a terminal.")] = False,
-    no_tty: Annotated[bool, Option("-T --no-tty", "Never use a terminal.")] = False,
-    no_stdin: Annotated[bool, Option("--no-stdin", "Give it /dev/null.")] = False,
+    deny: options.Deny = None,
+    detach: options.Detach = False,
+    detach_keys: options.DetachKeys = None,
+    no_redact: options.NoRedact = False,
+    notify: options.Notify = False,
+    interactive: options.Interactive = False,
+    tty: options.Tty = False,
+    no_tty: options.NoTty = False,
+    no_stdin: options.NoStdin = False,
     session_dir: Annotated[
         Path | None, Option("--session-dir", "Keep the new session in this empty directory.")
     ] = None,
-    session_root: Annotated[
-        Path | None, Option("--session-root", "Where sessions are listed.")
-    ] = None,
-    global_config: Annotated[
-        Path | None, Option("--global-config", "Use this file in place of your own.")
-    ] = None,
-    dry_run: Annotated[bool, Option("--dry-run", "Print the plan as TOML, do nothing.")] = False,
-    as_json: Annotated[
-        bool, Option("--json", "Keep the output in the logs, print the final record as JSON.")
-    ] = False,
-    result: Annotated[
-        Path | None, Option("--result", "Write the final record, or the error, to a file.")
-    ] = None,
-    verbose: Annotated[bool, Option("--verbose", "Say each step.")] = False,
+    session_root: options.SessionRoot = None,
+    global_config: options.GlobalConfig = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+    result: options.Result = None,
+    verbose: options.Verbose = False,
 ) -> int:
     """Go on with a session that has ended, as a new one in the same workspace.
 

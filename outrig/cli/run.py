@@ -8,13 +8,12 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from outrig.cli import given, here
+from outrig.cli import given, here, options
 from outrig.cli import session as session_
 from outrig.cli.completion import (
     complete_agent,
     complete_image,
     complete_kind,
-    complete_network,
     complete_session,
     complete_sidecar,
 )
@@ -38,12 +37,8 @@ def run(  # noqa: PLR0917 - one parameter per option
         str | None,
         Option("--agent", "Agent to run: claude, codex, ...", complete=complete_agent),
     ] = None,
-    prompt: Annotated[
-        str | None, Option("-p --prompt", "What the agent shall do; - reads stdin.")
-    ] = None,
-    prompt_file: Annotated[
-        Path | None, Option("--prompt-file", "Read the prompt from a file; - is stdin.")
-    ] = None,
+    prompt: options.Prompt = None,
+    prompt_file: options.PromptFile = None,
     workspace: Annotated[
         str | None,
         Option(
@@ -60,10 +55,7 @@ def run(  # noqa: PLR0917 - one parameter per option
         bool,
         Option("--with-changes", "Take your uncommitted changes into the worktree."),
     ] = False,
-    checkpoint: Annotated[
-        str | None,
-        Option("--checkpoint", "Record the tree this often.", metavar="5m"),
-    ] = None,
+    checkpoint: options.Checkpoint = None,
     env: Annotated[
         list[str] | None,
         Option(
@@ -76,7 +68,7 @@ def run(  # noqa: PLR0917 - one parameter per option
         list[str] | None,
         Option("-v --volume", "Mount; read-only unless rw.", metavar="HOST:CONTAINER[:ro|rw]"),
     ] = None,
-    name: Annotated[str | None, Option("--name", "A name to find it by.")] = None,
+    name: options.Name = None,
     label: Annotated[
         list[str] | None,
         Option("--label", "A label to find it by.", metavar="KEY=VALUE"),
@@ -85,9 +77,7 @@ def run(  # noqa: PLR0917 - one parameter per option
         str | None,
         Option("--issue", "What it works on; a second unfinished one is refused."),
     ] = None,
-    force: Annotated[
-        bool, Option("--force", "Although another one works on the same issue.")
-    ] = False,
+    force: options.Force = False,
     kind: Annotated[
         str | None,
         Option(
@@ -101,20 +91,15 @@ def run(  # noqa: PLR0917 - one parameter per option
         str | None,
         Option("--parent", "The session that it belongs to.", complete=complete_session),
     ] = None,
-    group: Annotated[str | None, Option("--group", "A word that several sessions share.")] = None,
-    workdir: Annotated[
-        str | None,
-        Option("-w --workdir", "Start here; relative to the workspace's place inside."),
-    ] = None,
+    group: options.Group = None,
+    workdir: options.Workdir = None,
     user: Annotated[
         str | None, Option("-u --user", "Run as.", metavar="caller|root|UID[:GID]")
     ] = None,
-    memory: Annotated[str | None, Option("-m --memory", "Memory, swap included: 512m, 4g.")] = None,
-    cpus: Annotated[str | None, Option("--cpus", "Processors: 1.5.")] = None,
-    pids: Annotated[str | None, Option("--pids", "Processes and threads.")] = None,
-    timeout: Annotated[
-        str | None, Option("--timeout", "End it after this wall-clock time: 90m.")
-    ] = None,
+    memory: options.Memory = None,
+    cpus: options.Cpus = None,
+    pids: options.Pids = None,
+    timeout: options.Timeout = None,
     disk: Annotated[
         str | None, Option("--disk", "End it when workspace and HOME grow by more: 10g.")
     ] = None,
@@ -124,19 +109,8 @@ def run(  # noqa: PLR0917 - one parameter per option
     model_tokens: Annotated[
         str | None, Option("--model-tokens", "Tokens of models through the broker.")
     ] = None,
-    idle_timeout: Annotated[
-        str | None,
-        Option("--idle-timeout", "End it when it says and does nothing so long: 15m."),
-    ] = None,
-    network: Annotated[
-        str | None,
-        Option(
-            "--network",
-            "What it may reach.",
-            metavar="none|filter|audit|open|bridge",
-            complete=complete_network,
-        ),
-    ] = None,
+    idle_timeout: options.IdleTimeout = None,
+    network: options.Network = None,
     read_only: Annotated[
         bool,
         Option("--read-only", "It writes only its workspace, HOME, /tmp and /run."),
@@ -149,10 +123,7 @@ def run(  # noqa: PLR0917 - one parameter per option
         list[str] | None,
         Option("--allow", "Let it reach this: a host, *.suffix, CIDR.", metavar="HOST[:PORT]"),
     ] = None,
-    deny: Annotated[
-        list[str] | None,
-        Option("--deny", "Never let it reach this.", metavar="HOST[:PORT]"),
-    ] = None,
+    deny: options.Deny = None,
     sidecar: Annotated[
         list[str] | None,
         Option(
@@ -165,52 +136,30 @@ def run(  # noqa: PLR0917 - one parameter per option
     entrypoint: Annotated[
         str | None, Option("--entrypoint", 'Replaces the image\'s own; "" clears it.')
     ] = None,
-    detach: Annotated[bool, Option("-d --detach", "Print the id and return once it runs.")] = False,
-    detach_keys: Annotated[
-        str | None,
-        Option("--detach-keys", 'Let go of it in a terminal: "ctrl-p,ctrl-q".'),
-    ] = None,
-    notify: Annotated[
-        bool,
-        Option("--notify", "Ring the terminal's bell, or the desktop's, at its end."),
-    ] = False,
-    interactive: Annotated[
-        bool,
-        Option("-i --interactive", "Feed stdin, also to an agent with a prompt."),
-    ] = False,
-    tty: Annotated[bool, Option("-t --tty", "Use a terminal.")] = False,
-    no_tty: Annotated[bool, Option("-T --no-tty", "Never use a terminal.")] = False,
-    no_redact: Annotated[
-        bool, Option("--no-redact", "Keep and show secrets as they are said.")
-    ] = False,
-    no_stdin: Annotated[bool, Option("--no-stdin", "Give it /dev/null.")] = False,
+    detach: options.Detach = False,
+    detach_keys: options.DetachKeys = None,
+    notify: options.Notify = False,
+    interactive: options.Interactive = False,
+    tty: options.Tty = False,
+    no_tty: options.NoTty = False,
+    no_redact: options.NoRedact = False,
+    no_stdin: options.NoStdin = False,
     session_dir: Annotated[
         Path | None, Option("--session-dir", "Keep the session in this empty directory.")
     ] = None,
-    session_root: Annotated[
-        Path | None,
-        Option("--session-root", "Where sessions are listed."),
-    ] = None,
+    session_root: options.SessionRoot = None,
     config: Annotated[
         Path | None, Option("--config", "Use this file in place of the repository's.")
     ] = None,
-    global_config: Annotated[
-        Path | None, Option("--global-config", "Use this file in place of your own.")
-    ] = None,
+    global_config: options.GlobalConfig = None,
     trust_hash: Annotated[
         str | None,
         Option("--trust-hash", "Trust the repository's config if it has this.", metavar="HASH"),
     ] = None,
-    dry_run: Annotated[bool, Option("--dry-run", "Print the plan as TOML, do nothing.")] = False,
-    as_json: Annotated[
-        bool,
-        Option("--json", "Keep the output in the logs, print the final record as JSON."),
-    ] = False,
-    result: Annotated[
-        Path | None,
-        Option("--result", "Write the final record, or the error, to a file."),
-    ] = None,
-    verbose: Annotated[bool, Option("--verbose", "Say each step.")] = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+    result: options.Result = None,
+    verbose: options.Verbose = False,
 ) -> int:
     """Run a command or an agent in a container and record it.
 

@@ -29,7 +29,7 @@ INSIDE = "/run/outrig/secrets"
 _BROKERED = ("api", "upstream", "hosts")
 
 
-@frozen
+@frozen(kw_only=False)
 class Api:
     """A kind of model API: what is to be known of it, so that its key alone is enough.
 
@@ -39,32 +39,30 @@ class Api:
 
     upstream: str
     header: str
-    paths: tuple[str, ...]
     variable: str
     urls: Mapping[str, str]
+    paths: tuple[str, ...] = ("/v1/",)
 
 
 APIS: Mapping[str, Api] = {
     "anthropic": Api(
-        upstream="https://api.anthropic.com",
-        header="x-api-key: {}",
-        paths=("/v1/",),
-        variable="ANTHROPIC_API_KEY",
-        urls={"ANTHROPIC_BASE_URL": "", "ANTHROPIC_API_BASE": ""},
+        "https://api.anthropic.com",
+        "x-api-key: {}",
+        "ANTHROPIC_API_KEY",
+        {"ANTHROPIC_BASE_URL": "", "ANTHROPIC_API_BASE": ""},
     ),
     "openai": Api(
-        upstream="https://api.openai.com",
-        header="authorization: Bearer {}",
-        paths=("/v1/",),
-        variable="OPENAI_API_KEY",
-        urls={"OPENAI_BASE_URL": "/v1", "OPENAI_API_BASE": "/v1"},
+        "https://api.openai.com",
+        "authorization: Bearer {}",
+        "OPENAI_API_KEY",
+        {"OPENAI_BASE_URL": "/v1", "OPENAI_API_BASE": "/v1"},
     ),
     "gemini": Api(
-        upstream="https://generativelanguage.googleapis.com",
-        header="x-goog-api-key: {}",
+        "https://generativelanguage.googleapis.com",
+        "x-goog-api-key: {}",
+        "GEMINI_API_KEY",
+        {"GOOGLE_GEMINI_BASE_URL": ""},
         paths=("/v1/", "/v1beta/", "/v1alpha/"),
-        variable="GEMINI_API_KEY",
-        urls={"GOOGLE_GEMINI_BASE_URL": ""},
     ),
 }
 

@@ -8,12 +8,12 @@ pools have room for thirty networks.
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 from outrig.core.engine import Network
 from outrig.core.naming import LABEL_ROOT, LABEL_SESSION
-from outrig.engine.failure import CONFLICT, NOT_FOUND, refusal
+from outrig.engine import removal
+from outrig.engine.failure import refusal
 from outrig.errors import AddressesTakenError, NetworkError
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 INHIBIT = "com.docker.network.bridge.inhibit_ipv4"
 # 403: Pool overlaps with other one on this address space
 _OVERLAP = "overlaps"
-BUSY_SECONDS = 10.0  # its containers have just been removed
-PAUSE_SECONDS = 0.05
 
 
 def make(wire: Wire, name: str, addresses: str, labels: Mapping[str, str]) -> str:
@@ -63,16 +61,8 @@ def join(wire: Wire, network: str, ref: Ref, address: str) -> None:
 
 def remove(wire: Wire, network: str) -> None:
     """Gone already is no error."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        answer = wire.call("DELETE", f"/networks/{network}")
-        if answer.fine or answer.status == NOT_FOUND:
-            return
-        # 403: has active endpoints, for a moment, while its last container goes.
-        busy = answer.status == CONFLICT or "active endpoints" in answer.message
-        if not busy or time.monotonic() > deadline:
-            raise refusal(answer, "remove the session's network")
-        time.sleep(PAUSE_SECONDS)
+    # 403: has active endpoints, for a moment, while its last container goes.
+    removal.remove(wire, f"/networks/{network}", "the session's network", busy="active endpoints")
 
 
 def listed(wire: Wire, root: str) -> Sequence[Network]:

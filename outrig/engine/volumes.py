@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 from outrig.core.engine import Volume
 from outrig.core.naming import LABEL_ROOT, LABEL_SESSION
-from outrig.engine.failure import CONFLICT, NOT_FOUND, refusal
+from outrig.engine import removal
+from outrig.engine.failure import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from outrig.engine.wire import Wire
-
-BUSY_SECONDS = 10.0  # its container has just been removed
-PAUSE_SECONDS = 0.05
 
 
 def make(wire: Wire, name: str, options: Mapping[str, str], labels: Mapping[str, str]) -> None:
@@ -28,14 +25,8 @@ def make(wire: Wire, name: str, options: Mapping[str, str], labels: Mapping[str,
 
 
 def remove(wire: Wire, name: str) -> None:
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        answer = wire.call("DELETE", f"/volumes/{name}")
-        if answer.fine or answer.status == NOT_FOUND:
-            return
-        if answer.status != CONFLICT or time.monotonic() > deadline:
-            raise refusal(answer, "remove the volume")
-        time.sleep(PAUSE_SECONDS)
+    """Gone already is no error."""
+    removal.remove(wire, f"/volumes/{name}", "the volume")
 
 
 def listed(wire: Wire, root: str) -> Sequence[Volume]:
