@@ -147,10 +147,10 @@ class DockerEngine:
             output = self._attached(ref, tty=container_.tty, stdin=container_.stdin)
             try:
                 watch = Watch(self._wire, ref.id, "next-exit")
-            except BaseException:
+            except BaseException:  # a Ctrl-C, too: nobody else could close it
                 output.close()
                 raise
-        except BaseException:
+        except BaseException:  # nor remove this
             self.remove(ref)
             raise
         size = container_.size if self._wire.api < container.SIZE_AT_CREATE else None

@@ -66,7 +66,7 @@ class Endpoint:
         try:
             line.settimeout(CONNECT_SECONDS)
             line.connect(self.path or "")
-        except BaseException:
+        except BaseException:  # a Ctrl-C, too: nobody else has the socket yet
             line.close()
             raise
         return line
@@ -83,7 +83,7 @@ def _encrypted(line: socket.socket, name: str, tls: Tls) -> socket.socket:
         if tls.cert:
             context.load_cert_chain(tls.cert, tls.key)
         return context.wrap_socket(line, server_hostname=name)
-    except BaseException:
+    except BaseException:  # a refused certificate closes nothing
         line.close()
         raise
 

@@ -85,7 +85,7 @@ class Kills:
             told = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             try:
                 os.write(control, f"{told} {fd}".encode())
-            except BaseException:
+            except BaseException:  # nobody else has this descriptor yet
                 os.close(told)
                 raise
             self._told = told

@@ -47,7 +47,7 @@ class Wire:
         self.server = ping.headers.get("server", "")
         try:
             self.api = _negotiated(ping, endpoint)
-        except BaseException:
+        except BaseException:  # no caller has this object, nor its line
             self.close()
             raise
 
@@ -116,7 +116,7 @@ class Wire:
             line.send(method, self.path(path, query), body=data, headers=said)
             head = line.head()
             line.check(head, doing)
-        except BaseException:
+        except BaseException:  # the caller has no line to close
             line.close()
             raise
         return line, head

@@ -93,7 +93,7 @@ async def _connected(address: Address, port: int) -> socket.socket:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
         await asyncio.wait_for(loop.sock_connect(connection, (str(address), port)), CONNECT_SECONDS)
-    except BaseException:
+    except BaseException:  # cancelled, too: nobody else has the socket yet
         connection.close()
         raise
     return connection

@@ -104,7 +104,7 @@ def launch(
             _end(order, known, held, undo, interrupted_early(asked))
             stop.record = held.session.fields
             raise
-        except BaseException:
+        except BaseException:  # a Ctrl-C or a bug of ours: the record ends all the same
             _end(
                 order, known, held, undo, never_started("start-failed", exit_code=EXIT_OWN_FAILURE)
             )

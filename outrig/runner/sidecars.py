@@ -202,8 +202,8 @@ class Starting:
             if self._after is not None:
                 self._after.over()
             self._until_healthy(one, ref)
-        except BaseException:
-            self._given_up.set()  # none of the others is needed any more
+        except BaseException:  # whatever it was: none of the others is needed any more
+            self._given_up.set()
             raise
 
     def _until_healthy(self, one: Sidecar, ref: Ref) -> None:

@@ -76,7 +76,7 @@ def replace(path: str, data: bytes, *, mode: int = 0o600) -> None:
         finally:
             os.close(fd)
         os.rename(new, path)
-    except BaseException:
+    except BaseException:  # a Ctrl-C, too: nobody would look for it
         with contextlib.suppress(OSError):
             os.unlink(new)
         raise

@@ -38,7 +38,7 @@ def _make(directory: str, size: int) -> None:
     fd = os.open(f"{directory}/{RESERVE}", _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         _allocate(fd, size)
-    except BaseException:
+    except BaseException:  # half a reserve is none
         drop(directory)
         raise
     finally:

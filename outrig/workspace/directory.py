@@ -60,7 +60,7 @@ def land(root: Path, place: Path, repository: Repository, changes: Sequence[Chan
     journal.begin(place, move)
     try:
         moving.files(root, place, move, repository, set())
-    except BaseException:
+    except BaseException:  # a Ctrl-C, too: what moved goes back first
         moving.back(root, place, place, move)
         journal.forget(place)
         raise

@@ -147,7 +147,7 @@ def _move(
         moving.files(checkout.root, place, move, checkout.repository, absent)
         moving.swap_index(git_dir, place)
         commit()
-    except BaseException:
+    except BaseException:  # a Ctrl-C, too: what moved goes back first
         moving.back(checkout.root, git_dir, place, move)
         raise
     finally:
