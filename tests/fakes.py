@@ -59,6 +59,36 @@ FACTS = Facts(
 )
 
 
+class FakeSaying:
+    """The engine's log of a container, which has what the script says until it is told more."""
+
+    def __init__(self, script: Script) -> None:
+        self._new = list(script.says)
+        self._ready = os.eventfd(1)
+        self._over = False
+        self.closed = False
+
+    def more(self, *says: tuple[Stream, bytes], over: bool = False) -> None:
+        self._new += says
+        self._over = over
+        os.eventfd_write(self._ready, 1)
+
+    def fileno(self) -> int:
+        return self._ready
+
+    def read(self) -> Iterator[Said]:
+        os.eventfd_read(self._ready)
+        new, self._new = self._new, []
+        return (Said(at=None, stream=stream, data=data) for stream, data in new)
+
+    def over(self) -> bool:
+        return self._over
+
+    def close(self) -> None:
+        self.closed = True
+        os.close(self._ready)
+
+
 def exited(code: int = 0, *, oom: bool = False, engine_died: bool = False) -> Exit:
     return Exit(
         code=code,
@@ -206,6 +236,7 @@ class FakeEngine:
         self.built: list[tuple[str, Mapping[str, str]]] = []
         self.changes: Sequence[str] = ()
         self.files: dict[str, bytes] = {}
+        self.sayings: list[FakeSaying] = []
         self._images = {image.reference: image for image in images}
         self._facts = facts
         self._local = local
@@ -287,6 +318,11 @@ class FakeEngine:
     def said(self, ref: Ref, *, tty: bool) -> Iterator[Said]:
         self._found(ref)
         return (Said(at=None, stream=stream, data=data) for stream, data in self.script.says)
+
+    def saying(self, ref: Ref, *, tty: bool) -> FakeSaying:
+        self._found(ref)
+        self.sayings.append(FakeSaying(self.script))
+        return self.sayings[-1]
 
     def ended(self, ref: Ref, seconds: float) -> bool:
         return self._found(ref).state != "running" or self.script.runs_until is None

@@ -61,6 +61,24 @@ class Output(Protocol):
     def close(self) -> None: ...
 
 
+class Saying(Protocol):
+    """The engine's own log of a container, from its beginning on, as it grows. Never blocks."""
+
+    def fileno(self) -> int:
+        """A descriptor that polls readable when read() has something."""
+        ...
+
+    def read(self) -> Iterator[Said]:
+        """What has come. Raises EngineUnreachableError when the line broke instead of ending."""
+        ...
+
+    def over(self) -> bool:
+        """Whether read() has told its end."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Attached(Output, Protocol):
     """The line to the agent itself, which another process may go on with."""
 
@@ -173,6 +191,10 @@ class Engine(Protocol):
 
     def said(self, ref: Ref, *, tty: bool) -> Iterator[Said]:
         """Everything that it wrote so far, as the engine's own log remembers it."""
+        ...
+
+    def saying(self, ref: Ref, *, tty: bool) -> Saying:
+        """The same, and what it writes from now on, as the engine's log grows."""
         ...
 
     def cpu_seconds(self, ref: Ref) -> float:

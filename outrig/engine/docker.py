@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     )
     from outrig.core.transcript import Bookmark, Said
     from outrig.engine import Attached, Execution
+    from outrig.engine.line import Head, Line
+    from outrig.engine.rejoin import Growing
 
 KERNEL_SECONDS = 0.1  # until the kernel has said all about a cgroup that is gone
 START_SECONDS = 120.0  # an engine under load; 0.2 s when it is not
@@ -236,6 +238,17 @@ class DockerEngine:
 
         return output(self._wire, ref, tty=tty)
 
+    def saying(self, ref: Ref, *, tty: bool) -> Growing:
+        from outrig.engine import rejoin  # noqa: PLC0415 - no run needs it
+
+        return rejoin.Growing(*self._log(ref, {"follow": "1"}), tty=tty)
+
+    def _log(self, ref: Ref, query: Mapping[str, str]) -> tuple[Line, Head]:
+        from outrig.engine import logs  # noqa: PLC0415 - as above
+
+        path, whole = f"/containers/{ref.id}/logs", {**logs.QUERY, **query}
+        return self._wire.ask("GET", path, query=whole, doing=logs.DOING)
+
     def rejoin(
         self,
         ref: Ref,
@@ -252,9 +265,7 @@ class DockerEngine:
             attached = self._attached(ref, tty=tty, stdin=tty)
             undo.callback(attached.close)
             since = {"since": logs.since(bookmark)} if bookmark else {}
-            query = {**logs.QUERY, "follow": "1", **(since if kept else {"tail": "0"})}
-            path = f"/containers/{ref.id}/logs"
-            line, head = self._wire.ask("GET", path, query=query, doing=logs.DOING)
+            line, head = self._log(ref, {"follow": "1", **(since if kept else {"tail": "0"})})
             undo.callback(line.close)
             if self.exit(ref) is not None:  # a line to one that has ended would never end
                 return None

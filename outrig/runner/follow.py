@@ -53,7 +53,12 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
     Raises EngineUnreachableError when the engine went away and did not come back: the session
     may go on without us, its record says so, and the next command finishes it.
     """
-    with contextlib.ExitStack() as last, run.recorder, _control(run) as control:
+    with (
+        contextlib.ExitStack() as last,
+        _chronicle(run) as beside,
+        run.recorder,
+        _control(run) as control,
+    ):
         pump = Pump(run, console, control, unfed)
         deadlines = Deadlines(run)
         let_go = _until_output_ends(run, pump, console, deadlines)
@@ -63,6 +68,7 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
         pump.note_dropped()
         if let_go:
             return Followed(run.held.session, pump.unfed)
+        beside.close()
         last.callback(pump.show_the_rest)  # whatever becomes of the record
         last.callback(run.output.close)
         pump.end_recording()
@@ -70,6 +76,19 @@ def follow(run: Launched, console: Console, unfed: bytes = b"") -> Followed:
         exit_ = _exit(run)
         deadlines.over()
         return Followed(finish(run, exit_, missing=missing, unwritten=intent))
+
+
+def _chronicle(run: Launched) -> contextlib.ExitStack:
+    """What its sidecars say; to be closed before they are ended."""
+    writing = contextlib.ExitStack()
+    if run.held.session.fields.get("sidecar_container_names"):
+        from outrig.runner import chronicle  # noqa: PLC0415 - few sessions have one
+
+        redaction = run.redacting.redaction if run.redacting else None
+        made = chronicle.of_record(run.engine, run.held.session, run.held.directory, redaction)
+        if made:
+            writing.callback(made.close)
+    return writing
 
 
 def _missing(run: Launched, pump: Pump) -> str | None:

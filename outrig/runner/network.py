@@ -274,13 +274,13 @@ class Leaving:
         return ended.code if ended else None
 
     def _keep_log(self, ref: Ref, attempt: str) -> None:
-        from outrig.runner import sidecars  # noqa: PLC0415 - few sessions have one
+        from outrig.runner import chronicle  # noqa: PLC0415 - few sessions have one
 
         name = name_of(self._held.session, attempt)
         if name is None:
             return
         try:
-            sidecars.keep_log(self._engine, ref, self._held.directory, name, self._redaction)
+            chronicle.keep_log(self._engine, ref, self._held.directory, name, self._redaction)
         except StoreError as error:
             self._lost[attempt] = error.message
 

@@ -171,14 +171,14 @@ class _Hands:
         beside = [(one.ref, one.attempt) for one in repair.others if one.role == network.SIDECAR]
         if not beside or not self._engine:
             return
-        from outrig.runner import sidecars  # noqa: PLC0415 - few sessions have one
+        from outrig.runner import chronicle  # noqa: PLC0415 - few sessions have one
 
         def redaction() -> Redaction | None:
             redacting = secrets.redacting(session)
             return redacting.redaction if redacting else None
 
         directory = self._store.directory(session.id)
-        sidecars.keep_logs(self._engine, session, directory, beside, redaction)
+        chronicle.keep_logs(self._engine, session, directory, beside, redaction)
 
     # ------------------------------------------------------------------ the repairs
     def _close(self, _repair: Repair, session: Session) -> None:

@@ -8,14 +8,12 @@
 
 They are as contained as the agent is: each one's network is held for it (runner/holder.py), so that
 nothing gets past that to this machine; no capability but those of `[sidecars.NAME]`, no new
-privileges, limits, nothing of this machine mounted. What one said is laid into logs/NAME.log out
-of the engine's own log before its container goes, whoever sees to that.
+privileges, limits, nothing of this machine mounted. runner/chronicle.py writes what they say.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import threading
 import time
@@ -32,21 +30,16 @@ from outrig.errors import (
     EngineUnreachableError,
     OutrigError,
     SidecarError,
-    StoreError,
-    reason,
 )
-from outrig.record.redact import Redacting
 from outrig.runner import holder
+from outrig.runner.chronicle import Chronicle, keep_log
 from outrig.runner.network import SIDECAR, Aside, Ready
-from outrig.store import file, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
     from outrig.core.engine import Image
     from outrig.core.network import Inner
-    from outrig.core.redact import Redaction
     from outrig.core.session import Session
     from outrig.core.sidecars import Sidecar
     from outrig.engine import Engine
@@ -166,6 +159,7 @@ class Starting:
         self._making = making
         self._after = after
         self._given_up = threading.Event()
+        self._chronicle = Chronicle(making.engine, making.held.directory, making.redaction)
         self._all: list[_One] = []
 
     def add(self, sidecar: Sidecar, ref: Ref, holding: Aside[None]) -> None:
@@ -177,6 +171,7 @@ class Starting:
         """Until all are healthy. Raises SidecarError for the first that fails, or its engine's."""
         for one in self._all:
             one.aside.over()
+        self._chronicle.close()  # whoever follows the session has one of its own
         for step in (self._refuse_failed, self._refuse_ended_since):  # each looks at all of them
             for one in self._all:
                 try:
@@ -195,6 +190,7 @@ class Starting:
     def _give_up(self, aside: Aside[None]) -> None:
         self._given_up.set()
         aside.over()
+        self._chronicle.close()
 
     def _start(self, one: Sidecar, ref: Ref, holding: Aside[None]) -> None:
         try:
@@ -212,6 +208,7 @@ class Starting:
             return
         try:
             engine.start(ref).close()  # what it says is read from the engine's log
+            self._chronicle.add(ref, one.name)
         except EngineUnreachableError:
             raise
         except OutrigError as error:
@@ -284,50 +281,3 @@ def with_said(session: Session, name: str, **said: object) -> Session:
     return with_fields(
         session, **{sidecars.FIELD: {**known, name: {**known.get(name, {}), **said}}}
     )
-
-
-def keep_log(
-    engine: Engine, ref: Ref, directory: Path, name: str, redaction: Redaction | None
-) -> None:
-    """What it said, into the session's logs, whole or as much as the engine kept.
-
-    Raises StoreError, EngineError or EngineUnreachableError; a container that is gone says nothing.
-    """
-    log = f"{directory}/{places.LOGS}/{sidecars.log_file(name)}"
-    with contextlib.suppress(ContainerGoneError):
-        words = b"".join(_said(engine, ref, redaction))
-        try:
-            file.replace(log, words)
-        except OSError as error:
-            raise StoreError(f"{log} cannot be kept: {reason(error)}") from error
-
-
-def _said(engine: Engine, ref: Ref, redaction: Redaction | None) -> Iterator[bytes]:
-    redacting = Redacting(redaction) if redaction else None
-    for said in engine.said(ref, tty=False):
-        yield redacting.feed(said.stream, said.data) if redacting else said.data
-    yield from (rest for _, rest in (redacting.end() if redacting else ()))
-
-
-def keep_logs(
-    engine: Engine,
-    session: Session,
-    directory: Path,
-    containers: Sequence[tuple[Ref, str]],
-    redaction: Callable[[], Redaction | None],
-) -> None:
-    """Of a session that somebody takes up; `containers` come with their attempts.
-
-    A log that is there already is left: whoever ended the session kept it.
-    Nothing that goes wrong keeps the containers from being removed.
-    """
-    for ref, attempt in containers:
-        name = sidecars.name_of(session, attempt)
-        if name is None or _is_kept(directory, name):
-            continue
-        with contextlib.suppress(OutrigError):
-            keep_log(engine, ref, directory, name, redaction())
-
-
-def _is_kept(directory: Path, name: str) -> bool:
-    return os.path.lexists(f"{directory}/{places.LOGS}/{sidecars.log_file(name)}")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.core.engine import Link
+from outrig.core.engine import Link, Ref
 from outrig.core.naming import LABEL_ROLE
 from outrig.core.redact import Redaction
 from outrig.core.request import Request
 from outrig.errors import EngineError, ImageMissingError, SidecarError
-from outrig.runner import preflight, reconcile, sidecars
+from outrig.runner import chronicle, preflight, reconcile
 from outrig.runner.network import Leaving
 from outrig.store import network, removal
 from outrig.store.sessions import SessionStore
@@ -187,6 +188,7 @@ def test_by_flag(home: Home, engine, left):
 
 def test_it_goes_with_the_session_and_its_words_stay(home: Home, engine, left):
     run = start(home, engine, left, "bridge")
+    (run.held.directory / "logs/db.log").unlink()
     engine.script.says = [("stdout", b"the word "), ("stdout", b"secret-word\n")]
     leaving = Leaving(engine, run.held, Redaction({"key": "secret-word"}))
     engine.remove(run.ref)
@@ -211,6 +213,7 @@ def test_one_that_ended_before_is_told_of(home: Home, engine, left):
 
 def test_a_log_that_cannot_be_kept_keeps_nothing_else(home: Home, engine, left):
     run = start(home, engine, left, "bridge")
+    (run.held.directory / "logs/db.log").unlink()
     (run.held.directory / "logs/db.log").mkdir()
     leaving = Leaving(engine, run.held)
     engine.remove(run.ref)
@@ -237,11 +240,110 @@ def test_whoever_comes_next_keeps_its_words(home: Home, engine, left):
     assert not run.held.directory.exists()
 
 
-def test_words_that_are_there_are_left(home: Home, engine, left):
+# ------------------------------------------------------------------ what they say meanwhile
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert condition()
+
+
+def logged(run: Launched, text: bytes) -> bool:
+    """Whether the log of the only sidecar becomes this."""
+    log, end = run.held.directory / "logs/db.log", time.monotonic() + 20
+    while log.read_bytes() != text and time.monotonic() < end:
+        time.sleep(0.01)
+    return log.read_bytes() == text
+
+
+def written(run: Launched, redaction: Redaction | None = None) -> chronicle.Chronicle:
+    made = chronicle.of_record(run.engine, run.held.session, run.held.directory, redaction)
+    assert made
+    return made
+
+
+def keep(run: Launched, redaction: Redaction | None = None) -> None:
+    (item,) = (one for one in record_of(run)["resources"] if one["role"] == "sidecar")
+    ref = Ref(engine="docker", endpoint=run.engine.endpoint, id=item["ref"])
+    chronicle.keep_log(run.engine, ref, run.held.directory, "db", redaction)
+
+
+def record_of(run: Launched):
+    return run.held.session.fields
+
+
+def test_its_log_grows_while_it_runs_and_is_whole_at_the_end(home: Home, engine, left):
+    secret = Redaction({"key": "secret-word"})
+    run = start(home, engine, left, "bridge")
+    assert logged(run, b"ready\n")  # while its health was awaited
+    with contextlib.closing(written(run, secret)):
+        *_, saying = engine.sayings
+        saying.more(("stderr", b"no room: sec"), ("stdout", b"x\n"))
+        assert logged(run, b"ready\nno room: x\n")  # it could still become a secret
+        saying.more(("stderr", b"ret-word\n"))
+        assert logged(run, b"ready\nno room: x\n[REDACTED:key]\n")
+    assert all(one.closed for one in engine.sayings)
+    said = [("stdout", b"ready\n"), ("stderr", b"no room: sec"), ("stdout", b"x\n")]
+    engine.script.says = [*said, ("stderr", b"ret-word\n"), ("stdout", b"bye")]
+    for _ in range(2):
+        keep(run, secret)
+        assert logged(run, b"ready\nno room: x\n[REDACTED:key]\nbye")
+
+
+def test_whoever_takes_it_up_goes_on_where_it_ended(home: Home, engine, left):
     run = start(home, engine, left, "bridge")
     log = run.held.directory / "logs/db.log"
-    log.write_text("kept")
-    (item,) = (one for one in record(home)["resources"] if one["role"] == "sidecar")
-    containers = [(run.ref, item["attempt"])]
-    sidecars.keep_logs(engine, run.held.session, run.held.directory, containers, lambda: None)
-    assert log.read_text() == "kept"
+    log.write_bytes(b"ready\nand th")  # somebody was killed
+    engine.script.says = [("stdout", b"ready\n"), ("stdout", b"and then\n")]
+    with contextlib.closing(written(run)):
+        assert logged(run, b"ready\nand then\n")
+
+
+@pytest.mark.parametrize(
+    ("there", "said", "kept"),
+    [
+        (b"", b"all", b"all"),
+        (b"one\ntwo\n", b"two\nthree\n", b"one\ntwo\nthree\n"),  # the engine forgot the first
+        (b"other", b"all", b"all"),
+        (b"one\n" * 9, b"two\n", b"two\n"),  # more than one is kept of
+    ],
+)
+def test_what_the_file_lacks_is_added_at_the_end(  # noqa: PLR0917 - three of a row
+    home: Home, engine, left, monkeypatch, there, said, kept
+):
+    run = start(home, engine, left, "bridge")
+    monkeypatch.setattr(chronicle, "_TAIL", 4)
+    monkeypatch.setattr(chronicle, "MOST_BYTES", 32)
+    log = run.held.directory / "logs/db.log"
+    log.write_bytes(there)
+    engine.script.says = [("stdout", said)]
+    keep(run)
+    assert log.read_bytes() == kept
+
+
+def test_a_log_that_floods_is_bounded(home: Home, engine, left, monkeypatch):
+    run = start(home, engine, left, "bridge")
+    monkeypatch.setattr(chronicle, "MOST_BYTES", 10)
+    with contextlib.closing(written(run)):
+        *_, saying = engine.sayings
+        saying.more(("stdout", b"12345\n"))
+        assert logged(run, b"ready\n12345\n")
+        until(lambda: saying.closed)
+    keep(run)
+    assert logged(run, b"ready\n")  # what the engine has takes its place
+
+
+def test_one_whose_log_cannot_be_opened_is_let_run(home: Home, engine, left):
+    run = start(home, engine, left, "bridge")
+    (run.held.directory / "logs/db.log").unlink()
+    (run.held.directory / "logs/db.log").mkdir()
+    with contextlib.closing(written(run)):
+        assert engine.sayings[-1].closed
+
+
+def test_without_sidecars_there_is_none(home: Home, engine, left):
+    run = start(home, engine, left, "bridge", config="")
+    made = chronicle.of_record(engine, run.held.session, run.held.directory, None)
+    assert made is None
