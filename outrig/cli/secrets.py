@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outrig.cli import here, output
+from outrig.cli import here, output, report
 from outrig.cli.opening import AsJson, Config, GlobalConfig
 from outrig.core import secrets
+from outrig.core.terminal import one_line
 from outrig.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from outrig.core.config import SecretConfig
     from outrig.core.secrets import Secret
+    from outrig.store.layers import Layers
 
 app = typer.Typer(
     help="List the secrets that sessions get, and check whether they can be had.",
@@ -35,7 +38,8 @@ def list_(
     as_json: AsJson = False, config: Config = None, global_config: GlobalConfig = None
 ) -> None:
     """List the configured secrets: names and where they are, never values."""
-    found = [_fields(one, agents) for one, agents in _configured(config, global_config)]
+    entries, _ = _configured(config, global_config)
+    found = [_fields(secrets.secret(name, one), one.agents) for name, one in sorted(entries)]
     if as_json:
         output.as_json(found)
     else:
@@ -53,11 +57,12 @@ def check(
 
     Programs of `command:` and `keyring:` are run for that.
     """
-    configured = {one.name: one for one, _ in _configured(config, global_config)}
+    entries, read = _configured(config, global_config)
+    configured = {name: secrets.secret(name, entry) for name, entry in sorted(entries)}
     for name in names or ():
         if name not in configured:
             raise UsageError(f"no secret {name}", hint="outrig secrets list")
-    found = {name: _trouble(configured[name]) for name in names or configured}
+    found = {name: _trouble(configured[name], read) for name in names or configured}
     if as_json:
         output.as_json(
             [{"name": name, "ok": why is None, "why": why} for name, why in found.items()]
@@ -67,10 +72,12 @@ def check(
     return 1 if any(found.values()) else 0
 
 
-def _trouble(secret: Secret) -> str | None:
+def _trouble(secret: Secret, read: Layers) -> str | None:
+    from outrig.runner.approved import refuse_changed
     from outrig.store.secrets import value
 
     try:
+        refuse_changed((secret,), read.repo_root or here.directory(), read.seals)
         value(secret, os.environ)
     except ConfigError as error:
         return error.message.removeprefix(f"secret {secret.name}: ")
@@ -79,7 +86,8 @@ def _trouble(secret: Secret) -> str | None:
 
 def _configured(
     config: Path | None, global_config: Path | None
-) -> Iterator[tuple[Secret, tuple[str, ...]]]:
+) -> tuple[Iterable[tuple[str, SecretConfig]], Layers]:
+    """The entries; what a repository says in vain is told."""
     from outrig.core.cascade import resolve
     from outrig.store import layers, places
 
@@ -91,8 +99,10 @@ def _configured(
         config_file=config,
         global_config=global_config,
     )
-    for name, entry in sorted(resolve(read.layers, home=str(home)).config.secrets.items()):
-        yield secrets.secret(name, entry), entry.agents
+    resolved = resolve(read.layers, home=str(home))
+    for warning in resolved.warnings:
+        report.notice(one_line(warning))
+    return resolved.config.secrets.items(), read
 
 
 def _fields(one: Secret, agents: tuple[str, ...]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What `outrig trust` approves as one: a repository's config files and every file that they name.
 
+A secret's own file is none of them: what is approved is shown.
+
 The digest covers the name and the content of each. It does not say where the repository is, so
 that `--trust-hash` in CI means what somebody approved elsewhere.
 """
@@ -10,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from outrig.core import value
 from outrig.core.frozen import frozen
+from outrig.core.trust import is_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from outrig.core.layer import Layer
 
@@ -64,17 +67,40 @@ def seal(content: bytes) -> str:
 
 
 def named(layer: Layer, home: str) -> Iterator[str]:
-    """The Dockerfiles that a layer's images are built of, as absolute paths."""
-    images = layer.values.get("images")
-    for entry in images.values() if isinstance(images, dict) else ():
-        if not isinstance(entry, dict):
-            continue
-        said = entry.get("dockerfile") or _below(entry.get("context"))
-        if isinstance(said, str) and "\0" not in said:
+    """The files that a layer names, as absolute paths: Dockerfiles, a seccomp profile, programs."""
+    images, security = layer.values.get("images"), layer.values.get("security")
+    entries = [one for one in _tables(images) if isinstance(one, dict)]
+    said = [one.get("dockerfile") or _below(one.get("context")) for one in entries]
+    said += [security.get("seccomp")] if isinstance(security, dict) else []
+    for text in said:
+        if isinstance(text, str) and "\0" not in text:
             try:
-                yield value.path(said, base=layer.base, home=home)
+                yield value.path(text, base=layer.base, home=home)
             except value.UnexpectedError:  # the cascade says so, with its line
                 continue
+    for entry in _tables(layer.values.get("secrets")):
+        source = entry.get("from") if isinstance(entry, dict) else None
+        for path in words(source) if isinstance(source, str) else ():
+            if is_inside(path, layer.root or layer.base):
+                yield path
+
+
+def words(source: str) -> Iterator[str]:
+    """What may be files among the words of a secret's command, which runs in /."""
+    kind, _, command = source.partition(":")
+    if kind != "command" or "\0" in command:
+        return
+    import shlex  # noqa: PLC0415 - most secrets need none
+    from posixpath import join, normpath  # noqa: PLC0415
+
+    try:
+        yield from dict.fromkeys(normpath(join("/", word)) for word in shlex.split(command))
+    except ValueError:  # whoever wants its value is told
+        return
+
+
+def _tables(named_: Any) -> Iterable[Any]:
+    return named_.values() if isinstance(named_, dict) else ()
 
 
 def _below(context: Any) -> str | None:

@@ -14,8 +14,9 @@ from outrig.core.draft import draft, secrets_of
 from outrig.core.frozen import frozen, replace
 from outrig.core.identity import Person
 from outrig.core.plan import Place
-from outrig.errors import ConfigError, WorkspaceError
-from outrig.store import config, layers, places
+from outrig.errors import WorkspaceError
+from outrig.runner import approved
+from outrig.store import layers, places
 from outrig.workspace import checkout, committer, guarded, sources
 
 if TYPE_CHECKING:
@@ -127,6 +128,10 @@ def _drawn_up(
             target=drafted.target,
             mounts=mounts,
         )
+    top = Path(drafted.workspace.root)
+    approved.refuse_changed(drafted.secrets, top, found.seals)
+    for path in drafted.host_paths:
+        approved.refuse_escape("host-paths", path, top)
     wished = (*request.allow, *resolved.config.network.allow)
     reach = _reach(drafted, resolved.config, asked.values, where.env, wished)
     return Order(
@@ -141,7 +146,7 @@ def _drawn_up(
         git_settings=committing.settings(),
         home=home,
         beside=_beside(drafted, resolved.config, where.env),
-        seccomp=_profile(resolved.config.security.seccomp),
+        seccomp=approved.profile(resolved.config.security.seccomp, top, found.seals),
         mounts=mounts,
         warnings=(*resolved.warnings, *asked.notices, *_opened(mounts)),
     )
@@ -227,27 +232,6 @@ def _place(resolved: Resolved, found: Layers, cwd: Path, home: Path) -> Place:
         git_dir=str(git.git_dir) if git and git.root == root else None,
         common_dir=str(git.common_dir) if git and git.root == root else None,
     )
-
-
-def _profile(path: str | None) -> str | None:
-    """A seccomp profile, looked at before the engine gets it. Raises ConfigError."""
-    if path is None:
-        return None
-    import json  # noqa: PLC0415 - rare
-
-    data = config.read(Path(path), must_exist=True)
-    try:
-        profile = json.loads(data or b"")
-    except (ValueError, RecursionError):
-        profile = None
-    if not isinstance(profile, dict) or not isinstance(profile.get("defaultAction"), str):
-        raise ConfigError(
-            f"security.seccomp: {path} is no seccomp profile",
-            hint="a JSON object with a defaultAction, as docker's own profile",
-        )
-    if profile["defaultAction"] == "SCMP_ACT_ALLOW" and not profile.get("syscalls"):
-        raise ConfigError(f"security.seccomp: {path} allows everything, as no session may")
-    return json.dumps(profile)
 
 
 def _refuse_escape(root: Path, confined: str | None, protect: Sequence[str]) -> None:

@@ -95,6 +95,25 @@ def test_approved_shown_changed_and_taken_back(outrig, repo):
     assert outrig("trust", "--list").ok().out == ""
 
 
+def test_a_program_that_it_names_is_approved_with_it_byte_for_byte(outrig, repo):
+    script = write(outrig.cwd / "get-key", "echo the-key\n")
+    repo.write_text(f'[secrets.forge]\nfrom = "command:sh {script}"\n')
+    assert "left out: secrets.forge" in outrig("secrets", "check").ok().err
+    shown = outrig("trust", "--show").ok().out
+    assert "files       .agents/outrig/config.toml, get-key\n" in shown
+    assert "  +echo the-key\n" in shown
+    outrig("trust", "--yes").ok()
+    assert outrig("secrets", "check").ok().out.splitlines()[1].split() == ["forge", "yes"]
+
+    script.write_text("echo the-key; touch planted\n")
+    shown = outrig("trust", "--show").ok().out
+    assert "changed since it was approved" in shown
+    assert "  -echo the-key\n  +echo the-key; touch planted\n" in shown
+    checked = outrig("secrets", "check").ok()
+    assert "left out: secrets.forge" in checked.err
+    assert "forge" not in checked.out
+
+
 def test_in_ci_a_hash_is_enough_and_a_change_is_an_error(outrig, repo):
     given = json.loads(outrig("trust", "--show", "--json").ok().out)
     assert given["state"] == "not approved"

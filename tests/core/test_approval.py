@@ -48,6 +48,21 @@ def test_the_dockerfiles_that_images_are_built_of_are_named():
     ]
 
 
+def test_a_profile_and_what_runs_for_a_secret_are_named():
+    values = {
+        "security": {"seccomp": "profile.json"},
+        "secrets": {
+            "one": {"from": f"command:sh -e {ROOT}/a/../get-key --fast"},
+            "two": {"from": "command:/usr/bin/pass show it"},
+            "three": {"from": f"file:{ROOT}/.env"},  # a value, and what is approved is shown
+            "odd": {"from": "command:'"},
+            "none": 7,
+        },
+    }
+    layer = Layer(source=Source.REPO, values=values, where={}, base=ROOT, root=ROOT)
+    assert list(named(layer, "/home/me")) == [f"{ROOT}/profile.json", f"{ROOT}/get-key"]
+
+
 def test_a_change_is_shown_and_at_first_everything():
     first = difference({}, {"c": "a\nb"})
     assert first == ["--- /dev/null", "+++ now/c", "@@ -0,0 +1,2 @@", "+a", "+b"]
