@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from outrig.cli.result import Result
     from outrig.core.request import Request
     from outrig.core.session import Session
+    from outrig.engine import Engine
     from outrig.runner.launched import Launched
     from outrig.runner.order import Order, Sources
     from outrig.store.finding import Found
@@ -137,14 +138,7 @@ def _session(asked: Asked) -> Session:
     for notice in order.plan.spoken:
         report.notice(notice)
     store = SessionStore(session_root(order), heard=_heard(order))
-    engine = connect(
-        order.config.engine,
-        env=order.host_env,
-        home=order.home,
-        cache=places.cache(order.host_env),
-        slots=places.slots(order.host_env),
-        root=store.known_root_id() or "",
-    )
+    engine = _engine(order, store)
     with TerminalConsole(show_streams=not asked.as_json) as console:
         run = launch(
             order,
@@ -163,15 +157,31 @@ def _session(asked: Asked) -> Session:
             report.notice(
                 f"session {run.held.id} runs in container {naming.container_name(run.held.id)}"
             )
-        with console.feeding(order.plan.stdin, detach.parse(order.plan.detach_keys)):
-            from outrig.runner.follow import follow  # loaded while the engine was starting
+        return _followed(run, console, order)
 
-            followed = follow(run, console)
-        if followed.session.ended:
-            run.held.close()
-        else:
-            _let_go(run, followed.unfed, console, order)
-        return followed.session
+
+def _engine(order: Order, store: SessionStore) -> Engine:
+    return connect(
+        order.config.engine,
+        env=order.host_env,
+        home=order.home,
+        cache=places.cache(order.host_env),
+        slots=places.slots(order.host_env),
+        root=store.known_root_id() or "",
+    )
+
+
+def _followed(run: Launched, console: TerminalConsole, order: Order) -> Session:
+    """To its end, or until its user lets go of it."""
+    with console.feeding(order.plan.stdin, detach.parse(order.plan.detach_keys)):
+        from outrig.runner.follow import follow  # loaded while the engine was starting
+
+        followed = follow(run, console)
+    if followed.session.ended:
+        run.held.close()
+    else:
+        _let_go(run, followed.unfed, console, order)
+    return followed.session
 
 
 def _heard(order: Order) -> Heard | None:

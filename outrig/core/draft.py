@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from outrig.core.cascade import Resolved
-    from outrig.core.config import AgentConfig, MountConfig
+    from outrig.core.config import AgentConfig, Config, MountConfig
     from outrig.core.plan import Place
     from outrig.core.request import Request
     from outrig.core.secrets import Secret
@@ -60,12 +60,7 @@ def draft(
     who = identity.decide(config.run.user, caller=caller, owner=place.owner, rootless=False)
     target = config.workspace.target
     mounts.refuse_target(target, "workspace target")
-    isolation = workspace.isolation(
-        config.workspace,
-        start=request.start,
-        with_changes=request.with_changes,
-        repository=place.repository,
-    )
+    isolation = _isolation(request, config, place)
     plan = RunPlan(
         command=argv,
         agent=agent_name,
@@ -107,7 +102,7 @@ def draft(
         relations=request.relations,
         host_paths=config.host_paths,
         notices=(
-            *_notices(place, isolation),
+            *_left_open(place, isolation),
             *secrets.left_out(config.secrets, agent_name, reach.mode),
             *security.risks(config),
             *command.forgotten(request, agent_name, agent),
@@ -249,6 +244,15 @@ def _check_name(name: str | None) -> None:
         )
 
 
-def _notices(place: Place, isolation: Isolation) -> tuple[str, ...]:
+def _isolation(request: Request, config: Config, place: Place) -> Isolation:
+    return workspace.isolation(
+        config.workspace,
+        start=request.start,
+        with_changes=request.with_changes,
+        repository=place.repository,
+    )
+
+
+def _left_open(place: Place, isolation: Isolation) -> tuple[str, ...]:
     git = workspace.notice(isolation, repository=place.repository)
     return (git,) if git else ()

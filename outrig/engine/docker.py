@@ -152,7 +152,7 @@ class DockerEngine:
             except BaseException:  # a Ctrl-C, too: nobody else could close it
                 output.close()
                 raise
-        except BaseException:  # nor remove this
+        except BaseException:  # the same of the container
             self.remove(ref)
             raise
         size = container_.size if self._wire.api < container.SIZE_AT_CREATE else None

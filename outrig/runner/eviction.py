@@ -43,12 +43,26 @@ def evict(engine: Engine, session: Session, directory: Path) -> None:
     user = "0:0" if layered else session.text("user")
     if not _USER.fullmatch(user) or not rooms:
         return
-    theirs = [
+    theirs = tuple(
         Mount(source=f"{here}/{room}", target=f"{HOUSE}/{room}", writable=True) for room in rooms
-    ]
+    )
+    ref = engine.prepare(
+        _remover(engine, session, theirs, user=user, layered=layered), {"PATH": "/usr/bin:/bin"}
+    )
+    try:
+        with closing(engine.start(ref)):
+            engine.wait(ref)
+    finally:
+        engine.remove(ref)
+
+
+def _remover(
+    engine: Engine, session: Session, theirs: tuple[Mount, ...], *, user: str, layered: bool
+) -> Container:
+    """What empties them: of the host's own programs, without a network, with next to no rights."""
     attempt = os.urandom(8).hex()
     image, mounts = engine.host_image(())
-    container = Container(
+    return Container(
         name=f"{naming.container_name(session.id)}-{attempt[:4]}",
         labels=naming.labels(
             session=session.id, root=session.text("root_id"), attempt=attempt, role="helper"
@@ -69,12 +83,6 @@ def evict(engine: Engine, session: Session, directory: Path) -> None:
         keep_host_userns=engine.facts().userns_remap,
         security=Security(capabilities=("DAC_OVERRIDE", "FOWNER") if layered else ()),
     )
-    ref = engine.prepare(container, {"PATH": "/usr/bin:/bin"})
-    try:
-        with closing(engine.start(ref)):
-            engine.wait(ref)
-    finally:
-        engine.remove(ref)
 
 
 def _is_directory(path: str) -> bool:

@@ -83,15 +83,7 @@ def _drawn_up(
     committing: committer.Question,
 ) -> Order:
     home = places.home(where.env)
-    found = where.layers or layers.read(
-        env=where.env,
-        cwd=where.cwd,
-        home=home,
-        config_file=where.config,
-        global_config=where.global_config,
-        skip_global=where.skip_global,
-        trust_hash=where.trust_hash,
-    )
+    found = where.layers or _read(where, home)
     resolved = cascade.resolve((*found.layers, where.flags), home=str(home))
     agent = command.chosen_agent(request, resolved.config)
     flags, _ = environment.given(env_flags, where.env)
@@ -108,26 +100,7 @@ def _drawn_up(
         given=given,
         env_literal=environment.literal(env_flags),
     )
-    mounts = sources.resolve_mounts(
-        drafted.mounts,
-        root=Path(drafted.workspace.root),
-        target=drafted.target,
-        base=Path(drafted.workspace.start),
-        home=home,
-        guard=guarded.Guard(
-            root=Path(drafted.workspace.root),
-            mode=drafted.isolation.mode,
-            protect=drafted.isolation.protect,
-            exclude=drafted.isolation.exclude,
-        ),
-    )
-    if not drafted.isolation.own_tree:
-        sources.refuse_missing(
-            drafted.working_dir,
-            root=Path(drafted.workspace.root),
-            target=drafted.target,
-            mounts=mounts,
-        )
+    mounts = _mounts(drafted, home)
     top = Path(drafted.workspace.root)
     approved.refuse_changed(drafted.secrets, top, found.seals)
     for path in drafted.host_paths:
@@ -150,6 +123,37 @@ def _drawn_up(
         mounts=mounts,
         warnings=(*resolved.warnings, *asked.notices, *_opened(mounts)),
     )
+
+
+def _read(where: Sources, home: Path) -> Layers:
+    return layers.read(
+        env=where.env,
+        cwd=where.cwd,
+        home=home,
+        config_file=where.config,
+        global_config=where.global_config,
+        skip_global=where.skip_global,
+        trust_hash=where.trust_hash,
+    )
+
+
+def _mounts(drafted: RunPlan, home: Path) -> tuple[Mount, ...]:
+    """Where they lead on the disk; the place to start is in one of them, or in the workspace."""
+    root, isolation = Path(drafted.workspace.root), drafted.isolation
+    guard = guarded.Guard(
+        root=root, mode=isolation.mode, protect=isolation.protect, exclude=isolation.exclude
+    )
+    mounts = sources.resolve_mounts(
+        drafted.mounts,
+        root=root,
+        target=drafted.target,
+        base=Path(drafted.workspace.start),
+        home=home,
+        guard=guard,
+    )
+    if not isolation.own_tree:
+        sources.refuse_missing(drafted.working_dir, root=root, target=drafted.target, mounts=mounts)
+    return mounts
 
 
 def _opened(mounts: Sequence[Mount]) -> Iterator[str]:
