@@ -1,18 +1,19 @@
 """Who commits inside a session, and how line ends are kept: as the user's own git would do.
 
 Asked of git itself, for its includes and XDG places are its own business, but of its global
-configuration only and from the root directory: nothing that a repository says is looked at.
+configuration only and from the root directory: nothing that a repository says is looked at. Where
+there is no such file, git is not started to say so.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import subprocess
+    from collections.abc import Mapping, Sequence
 
 _PASSED = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL")
 _ARGV = (
@@ -31,17 +32,8 @@ class Question:
         self._env = env
         clean = {name: env[name] for name in _PASSED if name in env}
         clean |= {"PATH": env.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
-        self._git: subprocess.Popen[bytes] | None = None
+        self._git = _started(clean) if any(map(os.path.exists, _files(clean))) else None
         self._known: dict[str, str] = {}
-        with contextlib.suppress(FileNotFoundError):  # no git, no identity
-            self._git = subprocess.Popen(
-                _ARGV,
-                env=clean,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +67,29 @@ class Question:
         pairs = (entry.partition("\n") for entry in said.decode("utf-8", "replace").split("\0"))
         self._known = {name: value or "true" for name, _, value in pairs if name}
         return self._known
+
+
+def _files(env: Mapping[str, str]) -> Sequence[str]:
+    """Where git looks for its global configuration."""
+    if "GIT_CONFIG_GLOBAL" in env:
+        return (env["GIT_CONFIG_GLOBAL"],)
+    home = env.get("HOME", "")
+    return (f"{home}/.gitconfig", f"{env.get('XDG_CONFIG_HOME') or f'{home}/.config'}/git/config")
+
+
+def _started(env: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    import subprocess  # noqa: PLC0415 - 3 ms
+
+    with contextlib.suppress(FileNotFoundError):  # no git, no identity
+        return subprocess.Popen(
+            _ARGV,
+            env=env,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    return None
 
 
 def identity(env: Mapping[str, str]) -> dict[str, str]:

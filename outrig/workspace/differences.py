@@ -1,7 +1,8 @@
 """What differs between a tree and an index: asked of git, which compares stat data and lists names.
 
 Git reads no content to store it, follows no link, and enters no repository in the tree: an index of
-ours has no gitlinks, and a nested repository is listed as if it were a tree of its own.
+ours has no gitlinks, and a nested repository is listed as if it were a tree of its own. About an
+empty directory git is not asked.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ class Differences:
         self._git = git
         self._tree = tree
         assert git.index
-        self._new = git.start(*(_ALL if entries else _NEW))
+        known = Path(git.index).exists()  # an index that is not there is empty
+        self._new = git.start(*(_ALL if entries else _NEW)) if known or _holds(tree) else None
         self._lists_entries = entries
         self._listed: list[bytes] | None = None
-        self._changed = git.start(*_CHANGED) if Path(git.index).exists() else None
+        self._changed = git.start(*_CHANGED) if known else None
         self.unlisted: list[bytes] = []  # nested repositories too many
 
     def __enter__(self) -> Self:
@@ -51,7 +53,7 @@ class Differences:
 
     def changed(self) -> list[bytes]:
         """Paths of the index whose file may have changed, or is gone."""
-        if self._changed is None:  # an index that is not there is empty
+        if self._changed is None:
             return []
         words = fifos.answer(self._changed, self._tree).split(b"\0")
         return sorted(set(words[1::2]))
@@ -62,7 +64,8 @@ class Differences:
 
     def _answer(self) -> list[bytes]:
         if self._listed is None:
-            self._listed = fifos.answer(self._new, self._tree).split(b"\0")[:-1]
+            said = fifos.answer(self._new, self._tree) if self._new else b""
+            self._listed = said.split(b"\0")[:-1]
         return self._listed
 
     def new(self) -> list[bytes]:
@@ -89,3 +92,12 @@ class Differences:
         git = replace(self._git, work_tree=str(inside), index=f"{self._git.index}.none")
         with git.start(*_NEW) as running:
             return [path for path in fifos.answer(running, inside).split(b"\0") if path]
+
+
+def _holds(tree: Path) -> bool:
+    """Whether there is anything in it, or nobody can say: then git says why."""
+    try:
+        with os.scandir(tree) as entries:
+            return any(entries)
+    except OSError:
+        return True

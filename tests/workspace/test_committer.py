@@ -99,3 +99,15 @@ def test_configuration_that_comes_in_the_environment_is_not_looked_at(tmp_path):
         "GIT_CONFIG_VALUE_0": "Mallory",
     }
     assert identity(env(tmp_path, **given)) == {}
+
+
+def test_git_is_asked_only_where_it_has_a_configuration(tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(subprocess, "Popen", lambda argv, **_: called.append(argv))
+    identity(env(tmp_path))
+    identity(env(tmp_path, XDG_CONFIG_HOME=str(tmp_path), GIT_CONFIG_GLOBAL=""))
+    assert called == []
+    (tmp_path / ".config/git").mkdir(parents=True)
+    (tmp_path / ".config/git/config").write_text(ADA)
+    identity(env(tmp_path))
+    assert len(called) == 1

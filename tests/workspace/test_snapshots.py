@@ -224,6 +224,16 @@ def test_without_git_it_says_so(work: Path, tmp_path: Path) -> None:
         found.begin(work, source(work))
 
 
+def test_in_an_empty_directory_git_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    found = Begun(tmp_path / "s.git", {"PATH": str(tmp_path / "empty")})
+    assert found.begin(tmp_path / "empty", None).tree == EMPTY_TREE["sha1"]
+    assert found.take(tmp_path / "empty", END).tree == EMPTY_TREE["sha1"]
+    (tmp_path / "empty/first").write_text("1")
+    with pytest.raises(WorkspaceError, match="git is needed"):
+        found.take(tmp_path / "empty")
+
+
 def test_a_disk_that_refuses_is_said(work: Path, snapshots: Begun) -> None:
     snapshots.begin(work, source(work))
     (work / "new").write_text("1")
