@@ -59,6 +59,6 @@ def unpause(
 
 
 def _is_paused(found: Found) -> bool:
-    from outrig.runner import pause as pausing
+    from outrig.core.pause import is_paused
 
-    return pausing.is_paused(found.session)
+    return is_paused(found.session)

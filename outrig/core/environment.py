@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PASSED_IN = ("TERM", "COLORTERM", "LANG", "TZ")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 @frozen
@@ -71,7 +71,7 @@ def given(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str]
     notices = []
     for flag in flags:
         name, equals, value = flag.partition("=")
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             raise UsageError("-e takes NAME=VALUE or NAME, and NAME must be a variable's name")
         if "\0" in value:
             raise UsageError(f"-e {name}: a value cannot hold a NUL byte")

@@ -30,7 +30,7 @@ ROOT_NOTICE = (
     f"--user root: the session is root with {', '.join(ROOT_CAPABILITIES)}; files it makes in the "
     "workspace belong to root, and a setuid one makes root of every user of this machine"
 )
-_EXPLICIT = re.compile(r"(\d{1,10})(?::(\d{1,10}))?", re.ASCII)
+_EXPLICIT = r"(?a)(\d{1,10})(?::(\d{1,10}))?"
 _HIGHEST = 2**32 - 2
 
 
@@ -69,7 +69,7 @@ def decide(asked: str, *, caller: Person, owner: Person, rootless: bool) -> Iden
     if asked == "root":
         who = _identity(Person(uid=0, gid=0, name="root"))
         return who if rootless else replace(who, notice=ROOT_NOTICE)
-    found = _EXPLICIT.fullmatch(asked)
+    found = re.fullmatch(_EXPLICIT, asked)
     if not found or max(int(part or 0) for part in found.groups()) > _HIGHEST:
         raise UsageError(f'user "{asked}" is neither caller, root, nor UID[:GID]')
     uid, gid = int(found[1]), int(found[2] or found[1])

@@ -40,7 +40,7 @@ ENGINES_OWN = frozenset(
 )
 HOST_IMAGE = ("/usr", "/etc")  # parts of it on file systems of their own belong to root anyway
 _LEAST = 6  # fields of a line: id, parent, device, path there, mount point, options
-_OCTAL = re.compile(r"\\([0-7]{3})")
+_OCTAL = r"\\([0-7]{3})"
 
 
 @frozen(kw_only=False)
@@ -182,4 +182,4 @@ def nearest(path: str, places: Collection[str]) -> str | None:
 
 def _plain(text: str) -> str:
     """The kernel writes white space and backslashes as octal numbers."""
-    return _OCTAL.sub(lambda found: chr(int(found[1], 8)), text) if "\\" in text else text
+    return re.sub(_OCTAL, lambda found: chr(int(found[1], 8)), text) if "\\" in text else text

@@ -11,20 +11,20 @@ import re
 SIZE_EXAMPLES = '"512m" or "4g"'
 DURATION_EXAMPLES = '"90s", "2h30m" or "30d"'
 
-_SIZE = re.compile(r"(\d{1,19})(?:\.(\d{1,9}))? ?([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_SIZE = r"(?ai)(\d{1,19})(?:\.(\d{1,9}))? ?([kmgtp]?)(?:i?b)?"
 _UNITS: dict[str, int] = {
     unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))
 }
 
-_PART = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?(ms|[smhdw])", re.ASCII)
-_BARE = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_PART = r"(?a)(\d{1,12})(?:\.(\d{1,9}))?(ms|[smhdw])"
+_BARE = r"(?a)\d+(?:\.\d+)?"
 _MILLISECONDS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _LONGEST = 100 * 366 * 86_400  # seconds: beyond it, clocks and poll() overflow
 
 
 def size(text: str) -> int:
     """Bytes. Raises ValueError when `text` is no size."""
-    found = _SIZE.fullmatch(text.strip())
+    found = re.fullmatch(_SIZE, text.strip())
     if not found:
         raise ValueError(f'"{text}" is not a size such as {SIZE_EXAMPLES}')
     whole, part, unit = found[1], found[2] or "", found[3].lower()
@@ -46,10 +46,10 @@ def duration(text: str) -> float:
     Raises ValueError.
     """
     rest = text.strip().lower().replace(" ", "")
-    if _BARE.fullmatch(rest):
+    if re.fullmatch(_BARE, rest):
         rest += "s"
     total, smallest, at = 0, None, 0
-    for found in _PART.finditer(rest):
+    for found in re.finditer(_PART, rest):
         unit = _MILLISECONDS[found[3]]
         if found.start() != at or (smallest is not None and unit >= smallest):
             break

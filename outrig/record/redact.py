@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from outrig.core.engine import Stream
     from outrig.core.redact import Redaction
 
-PAUSE_SECONDS = 0.05
-
 
 class Redacting:
     """All streams of a session, without the values. `heard` counts the bytes that it said."""
+
+    PAUSE_SECONDS = 0.05  # who says nothing for so long has ended what could have become a value
 
     def __init__(
         self, redaction: Redaction, states: Mapping[Stream, tuple[str, int]] | None = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core.control import encode, encode_size
+from outrig.core.pause import is_paused
 from outrig.errors import SessionNotRunningError
 from outrig.record.log import FILES
 from outrig.record.painted import painted
@@ -21,7 +22,6 @@ from outrig.runner import reach
 from outrig.runner.console import Resized
 from outrig.runner.control import dial, private
 from outrig.runner.keeper import Keeper
-from outrig.runner.pause import is_paused
 
 if TYPE_CHECKING:
     import socket

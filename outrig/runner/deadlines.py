@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 from outrig.core.ending import Intent
 from outrig.core.frozen import replace
 from outrig.core.moment import time_text
+from outrig.core.pause import is_paused, paused_seconds
 from outrig.errors import StoreError
 from outrig.runner.crowding import Crowding
 from outrig.runner.growth import Growth
 from outrig.runner.metering import Metering
 from outrig.runner.models import Models
-from outrig.runner.pause import is_paused, paused_seconds
 from outrig.store import intents
 
 if TYPE_CHECKING:

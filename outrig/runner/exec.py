@@ -21,9 +21,9 @@ from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from outrig.core import pause
 from outrig.errors import SessionNotRunningError
-from outrig.record.redact import PAUSE_SECONDS
-from outrig.runner import pause, reach
+from outrig.runner import reach
 from outrig.runner.console import Resized, Signalled
 
 if TYPE_CHECKING:
@@ -171,8 +171,9 @@ class _Talk:
     @property
     def _due(self) -> float | None:
         """When a pause is one, if something would be said in it."""
-        waits = self._redacting is not None and self._redacting.waits
-        return self._heard + PAUSE_SECONDS if waits else None
+        if self._redacting is None or not self._redacting.waits:
+            return None
+        return self._heard + self._redacting.PAUSE_SECONDS
 
     def _outlet(self) -> Outlet | None:
         return self._console.outlet(self._waiting[0][0]) if self._waiting else None

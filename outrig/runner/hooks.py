@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from outrig.core import cascade
 from outrig.core.config import HooksConfig
 from outrig.core.events import EVENTS
-from outrig.core.listing import title
 from outrig.core.terminal import one_line
 from outrig.errors import OutrigError
 from outrig.store import layers, places
@@ -88,6 +87,8 @@ def notification(
     asked = event["event"] == "ended" and session.fields.get("notify") is True
     if not asked or not any(env.get(name) for name in DESKTOPS):
         return ()
+    from outrig.core.listing import title  # noqa: PLC0415 - only where it is shown
+
     words = f"outrig: {session.name or session.id} {session.status}"
     return ("notify-send", "--app-name=outrig", one_line(words), one_line(title(session)))
 

@@ -33,7 +33,6 @@ from outrig.core.session import (
 )
 from outrig.errors import EngineError, EngineUnreachableError, OutrigError, StoreError
 from outrig.record.log import Recorder
-from outrig.record.redact import Redacting
 from outrig.runner import (
     homes,
     image,
@@ -268,7 +267,7 @@ class _Start:
             idle=plan.idle,
             grace=plan.grace,
             control=control,
-            redacting=Redacting(self.known.redaction) if self.known.redaction else None,
+            redacting=self.known.redacting(),
         )
 
     def _images_beside(self) -> Mapping[str, Image]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SOON = 0.05  # seconds between two looks at one that talks
 FIRST, LAST = 1.0, 10.0  # and at a silent one, at first and later
-_SENT, _RECEIVED = re.compile(rb'"sent": (\d+)'), re.compile(rb'"received": (\d+)')
+_SENT, _RECEIVED = rb'"sent": (\d+)', rb'"received": (\d+)'
 _LARGEST = 80 << 20  # bytes of a journal
 NOTHING = Measured()
 
@@ -97,6 +97,6 @@ def _with_journal(directory: Path, found: Measured) -> Measured:
         return found
     return replace(
         found,
-        received=sum(map(int, _RECEIVED.findall(lines))),
-        sent=sum(map(int, _SENT.findall(lines))),
+        received=sum(map(int, re.findall(_RECEIVED, lines))),
+        sent=sum(map(int, re.findall(_SENT, lines))),
     )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from outrig.core.engine import Mount
 from outrig.core.mounts import inside
 from outrig.errors import OutrigError, WorkspaceError, reason
-from outrig.store import tree as trees
 from outrig.workspace.ownership import hand_over
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class Own:
 
     def clear(self) -> None:
         """Best effort: what stays goes with the session."""
+        from outrig.store import tree as trees  # noqa: PLC0415 - only what failed is cleared
+
         with contextlib.suppress(OSError):
             above = os.open(self._session, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from outrig.core.moment import parse_time, time_text
+from outrig.core.pause import is_paused, paused_seconds
 from outrig.core.session import with_fields
 from outrig.errors import OutrigError, StoreError
 from outrig.runner import reach
@@ -41,18 +42,6 @@ def unpause(found: Found, connect: Connect) -> Session:
     reached = reach.running(found, connect)
     reached.engine.unpause(reached.ref)
     return _update(found, lambda session: _going_on(session, datetime.now(UTC)))
-
-
-def is_paused(session: Session) -> bool:
-    return bool(session.text("paused_at")) and not session.ended
-
-
-def paused_seconds(session: Session, now: datetime) -> float:
-    """How long it has stood still in all."""
-    earlier = session.fields.get("paused_seconds")
-    since = parse_time(session.fields.get("paused_at"))
-    running = max(0.0, (now - since).total_seconds()) if since else 0.0
-    return running + (float(earlier) if isinstance(earlier, int | float) else 0.0)
 
 
 def _paused(session: Session, moment: str) -> Session:

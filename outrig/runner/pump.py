@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from outrig.core.control import decode_size
 from outrig.core.session import with_dropped, with_fields
 from outrig.errors import StoreError
-from outrig.record.redact import PAUSE_SECONDS
 from outrig.runner.console import Resized
 
 if TYPE_CHECKING:
@@ -124,8 +123,9 @@ class Pump:
     @property
     def due(self) -> float | None:
         """When a pause is one, if something would be said in it (time.monotonic)."""
-        waits = self._redacting is not None and self._redacting.waits
-        return self.heard + PAUSE_SECONDS if waits else None
+        if self._redacting is None or not self._redacting.waits:
+            return None
+        return self.heard + self._redacting.PAUSE_SECONDS
 
     def keep(self) -> None:
         """Say what a pause lets go of, if it is one."""

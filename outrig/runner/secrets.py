@@ -8,6 +8,8 @@
 
 The script and not the container's environment, because that is what `docker inspect` shows and
 the engine writes to its disk. It needs a /bin/sh in the image, and works for any command.
+
+A session that has none does not load what keeps them, asks for them or looks for them.
 """
 
 from __future__ import annotations
@@ -17,19 +19,18 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.frozen import frozen, given
-from outrig.core.redact import Redaction
 from outrig.core.secrets import INSIDE, names, variables
 from outrig.core.session import with_fields
 from outrig.errors import StoreError, UsageError
-from outrig.record.redact import Redacting
-from outrig.store import secrets, vault
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Mapping
 
     from outrig.core.identity import Identity
+    from outrig.core.redact import Redaction
     from outrig.core.session import Session
+    from outrig.record.redact import Redacting
     from outrig.runner.order import Order
     from outrig.store.creation import Held
 
@@ -53,6 +54,14 @@ class Values:
             return session
         return type(session)({name: self._cleaned(held) for name, held in session.fields.items()})
 
+    def redacting(self) -> Redacting | None:
+        """What looks for them in all that a session says."""
+        if self.redaction is None:
+            return None
+        from outrig.record.redact import Redacting  # noqa: PLC0415
+
+        return Redacting(self.redaction)
+
     def _cleaned(self, held: object) -> object:
         if isinstance(held, str):
             return self.text(held)
@@ -75,6 +84,9 @@ def values(order: Order) -> Values:
     plan = order.plan
     if not plan.secrets:
         return Values()
+    from outrig.core.redact import Redaction  # noqa: PLC0415
+    from outrig.store import secrets  # noqa: PLC0415
+
     found = {one.name: secrets.value(one, order.host_env) for one in plan.secrets}
     known = Values(by_name=found, redaction=Redaction(found) if plan.redact else None)
     if plan.name and (clean := known.text(plan.name)) != plan.name:
@@ -98,6 +110,8 @@ def of_broker(order: Order, known: Values) -> Mapping[str, object] | None:
     ]
     if not routes:
         return None
+    from outrig.store import secrets  # noqa: PLC0415
+
     limits = {
         "model-requests": order.plan.model_requests,
         "model-tokens": order.plan.model_tokens,
@@ -123,6 +137,8 @@ def hand_out(
     """Lay them where the session finds them; `broker` is its URL. Raises StoreError."""
     if not known.by_name:
         return Handed()
+    from outrig.store import vault  # noqa: PLC0415
+
     place = vault.prospective(order.host_env, held.id)
     noted = {
         "given": {one.name: one.way for one in order.plan.secrets},
@@ -161,6 +177,10 @@ def redacting(session: Session) -> Redacting | None:
     noted = _noted(session)
     if not noted.get("redacted"):
         return None
+    from outrig.core.redact import Redaction  # noqa: PLC0415
+    from outrig.record.redact import Redacting  # noqa: PLC0415
+    from outrig.store import vault  # noqa: PLC0415
+
     found = vault.values(Path(str(noted["vault"])))
     if found is None:
         raise StoreError(
@@ -174,6 +194,8 @@ def release(session: Session) -> None:
     """Take the vault of a session away that has ended."""
     place = _noted(session).get("vault")
     if isinstance(place, str):
+        from outrig.store import vault  # noqa: PLC0415
+
         vault.remove(Path(place), session.id)
 
 

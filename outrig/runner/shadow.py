@@ -100,7 +100,7 @@ class Git:
             to,
             work_tree=work_tree,
             settings=self.settings(),
-            ignored=ignored(self._order),
+            ignored=self.ignored(),
         )
         objects = [one.host for one in made.borrowed]
         unseen.mark(to, self._exclude, objects, self._order.host_env)
@@ -111,6 +111,11 @@ class Git:
         """Of the user's own git, those that a session's may have."""
         given = self._order.git_settings
         return {name: text for name, text in given.items() if name in gitconfig.GLOBAL}
+
+    def ignored(self) -> bytes:
+        """What the user's own git ignores everywhere."""
+        order = self._order
+        return rules.read(rules.own(order.git_settings, order.host_env, order.home))
 
     def borrowed(self, objects: Iterable[Borrowed]) -> Iterable[Mount]:
         for one in objects:
@@ -139,8 +144,3 @@ def _refuse_programs(source: Source) -> None:
             f"{keys}",
             hint=f'use git = "shadow", or: git config --unset {gitconfig.dotted(bad[0])}',
         )
-
-
-def ignored(order: Order) -> bytes:
-    """What the user's own git ignores everywhere."""
-    return rules.read(rules.own(order.git_settings, order.host_env, order.home))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from outrig.core.ending import Intent
 from outrig.core.moment import time_text
+from outrig.core.pause import is_paused
 from outrig.errors import ContainerGoneError, EngineError, OutrigError, SessionNotRunningError
 from outrig.runner import pause, reach
 from outrig.runner.settle import settle
@@ -86,7 +87,7 @@ class Stopping:
             return
         reached = reach.Reached(self.session, connect(ref.endpoint or None), ref)
         reached.engine.signal(ref, "KILL" if self._kind == "kill" else "TERM")
-        if pause.is_paused(self.session):
+        if is_paused(self.session):
             # Docker lets it go on by itself (tried on 20.10.24), and then it may be gone by now.
             with contextlib.suppress(SessionNotRunningError, ContainerGoneError):
                 pause.unpause(self.found, connect)

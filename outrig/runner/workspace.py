@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,7 @@ from outrig.core.workspace import SCRATCH
 from outrig.errors import EngineError, OutrigError, WorkspaceError
 from outrig.runner import volumes
 from outrig.runner.own import Own, points
-from outrig.runner.shadow import Git, ignored
-from outrig.workspace import masks, protect, shadow
+from outrig.workspace import masks, protect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,12 +38,13 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.runner.order import Order
+    from outrig.runner.shadow import Git
     from outrig.store.creation import Held
-    from outrig.workspace.shadow import Borrowed
+    from outrig.workspace.shadow import Borrowed, Source
 
 PIN = "pin"  # the kind of a resource
 ROLE = "workspace"
-_NOT_IN_A_BRANCH = re.compile(r"[^A-Za-z0-9_-]+")
+_NOT_IN_A_BRANCH = r"[^A-Za-z0-9_-]+"
 
 
 @frozen
@@ -106,16 +107,20 @@ class _Maker:
         self._taken = {mount.target for mount in order.mounts}
         self._exclude = ignore.rules(order.plan.isolation.exclude)
         self.own = Own(held.directory, who, again=order.resumed is not None)
-        self._git = Git(
-            order, self.own, exclude=self._exclude, taken=self._taken, tell=self._notices.append
-        )
+
+    @cached_property
+    def _git(self) -> Git:
+        from outrig.runner.shadow import Git  # noqa: PLC0415 - many workspaces are no repository
+
+        tell = self._notices.append
+        return Git(self._order, self.own, exclude=self._exclude, taken=self._taken, tell=tell)
 
     # ------------------------------------------------------------------ the modes
     def bind(self) -> Ready:
         """The user's tree itself."""
         writable = self._isolation.mode == "bind"
         tree = Mount(source=self._place.root, target=self._plan.target, writable=writable)
-        mounts = [tree, *self._git.mounts(), *self._masked()]
+        mounts = [tree, *self._git_mounts(), *self._masked()]
         environment = {}
         if writable:
             mounts += self._protected(self._place.root)
@@ -140,7 +145,7 @@ class _Maker:
         self._volume(volume, overlay.make(root, self.own.path))
         self.own.hand_over(overlay.UPPER)
         tree = Mount(source=volume, target=self._plan.target, writable=True, volume=True)
-        mounts = [tree, *self._git.mounts(), *self._masked(), *self._protected(self._place.root)]
+        mounts = [tree, *self._git_mounts(), *self._masked(), *self._protected(self._place.root)]
         fields = {"upper": str(self.own.path / overlay.UPPER)}
         return self._ready(mounts, fields=fields)
 
@@ -157,7 +162,7 @@ class _Maker:
             self._pin(source, base)
         if self.own.again:
             return self._found_tree(source)
-        what = _NOT_IN_A_BRANCH.sub("-", self._plan.agent or "run")
+        what = re.sub(_NOT_IN_A_BRANCH, "-", self._plan.agent or "run")
         branch = f"outrig/{what}/{self._held.id}"
         wanted = worktree.Wanted(
             root=Path(self._place.root),
@@ -168,7 +173,7 @@ class _Maker:
             exclude=self._exclude,
             changes=self._isolation.with_changes,
             settings=self._git.settings(),
-            ignored=ignored(self._order),
+            ignored=self._git.ignored(),
             env=self._order.host_env,
             given_away=self._who.uid != os.geteuid(),
         )
@@ -196,12 +201,16 @@ class _Maker:
         borrowed: tuple[Borrowed, ...] = ()
         if source:
             made = self._git.make(source, tree / ".git", None)
+            from outrig.workspace import shadow  # noqa: PLC0415 - as above
+
             shadow.trust_less_of_stat(tree / ".git")
             borrowed = made.borrowed
         return self._ready(self._own_tree(tree, borrowed), fields={"tree": str(tree)})
 
-    def _found_tree(self, source: shadow.Source | None) -> Ready:
+    def _found_tree(self, source: Source | None) -> Ready:
         """The one that the earlier session left, as it is; what its .git borrows is still there."""
+        from outrig.workspace import shadow  # noqa: PLC0415 - as above
+
         borrowed = shadow.borrowable(source) if source else ()
         return self._ready(self._own_tree(self.own.path / "tree", borrowed))
 
@@ -229,8 +238,11 @@ class _Maker:
             fields={**said, **(fields or {})},
         )
 
+    def _git_mounts(self) -> list[Mount]:
+        return self._git.mounts() if self._place.git_dir is not None else []
+
     # ------------------------------------------------------------------ outside of the session
-    def _pin(self, source: shadow.Source, commit: str) -> None:
+    def _pin(self, source: Source, commit: str) -> None:
         from outrig.workspace import worktree  # noqa: PLC0415
 
         def unpin() -> None:

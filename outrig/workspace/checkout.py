@@ -12,12 +12,11 @@ import re
 import stat
 from pathlib import Path
 
-from outrig.core import gitconfig
 from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
-_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+", re.ASCII)
+_COMMIT = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
+_REF = r"refs/[^\x00-\x20\x7f~^:?*\[\\]+"
 _SMALL = 4096  # bytes of HEAD or of a loose ref
 _CONFIG = 1024 * 1024  # bytes of a config
 _PACKED = 64 * 1024 * 1024  # bytes of packed-refs; the largest known repositories have 10 MB
@@ -120,6 +119,8 @@ def _knows(git: Path, common: Path, root: Path) -> bool:
         registered = _line(git / "gitdir")
         place = Path(os.path.realpath(git / registered))
         return git.parent == common / "worktrees" and place == root / ".git"
+    from outrig.core import gitconfig  # noqa: PLC0415 - only for submodules
+
     entries = gitconfig.parse(_read(git / "config", _CONFIG) or "")
     tree = gitconfig.value(entries, "core", "worktree")
     return tree is not None and os.path.realpath(git / tree) == str(root)
@@ -134,10 +135,10 @@ def _checkout(root: Path, git: Path, common: Path) -> Checkout:
         return Checkout(root=root, git_dir=git, common_dir=common, head=head, branch=branch)
 
     text = (_read(git / "HEAD", _SMALL) or "").strip()
-    if _COMMIT.fullmatch(text):
+    if re.fullmatch(_COMMIT, text):
         return found(text, None)
     ref = text.removeprefix("ref: ").strip()
-    if not text.startswith("ref: ") or not _REF.fullmatch(ref) or ".." in ref:
+    if not text.startswith("ref: ") or not re.fullmatch(_REF, ref) or ".." in ref:
         return found(None, None)
     branch = ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else None
     return found(_resolve(common, ref), branch)
@@ -145,12 +146,12 @@ def _checkout(root: Path, git: Path, common: Path) -> Checkout:
 
 def _resolve(common: Path, ref: str) -> str | None:
     loose = (_read(common / ref, _SMALL) or "").strip()
-    if _COMMIT.fullmatch(loose):
+    if re.fullmatch(_COMMIT, loose):
         return loose
     packed = _read(common / "packed-refs", _PACKED) or ""
     at = packed.find(f" {ref}\n")
     line = packed[packed.rfind("\n", 0, max(at, 0)) + 1 : max(at, 0)]
-    return line if _COMMIT.fullmatch(line) else None
+    return line if re.fullmatch(_COMMIT, line) else None
 
 
 def _read(path: Path, most: int) -> str | None:

@@ -12,8 +12,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core import gitconfig
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -42,6 +40,8 @@ def keep(snapshots: Path, common_dir: str | None, usual: Path, home: Path) -> No
     """Copy them to the snapshots; what the repository itself names takes the place of `usual`."""
     named = None
     if common_dir:
+        from outrig.core import gitconfig  # noqa: PLC0415 - many workspaces are no repository
+
         (snapshots / "info/exclude").write_bytes(read(Path(common_dir) / "info/exclude"))
         entries = gitconfig.parse(read(Path(common_dir) / "config").decode("utf-8", "replace"))
         named = gitconfig.value(entries, "core", "excludesfile")

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Literal
 from outrig.core import tamper
 from outrig.core.frozen import frozen
 from outrig.core.tamper import Trace
-from outrig.workspace import gitdir
 from outrig.workspace.folders import Folders
 
 if TYPE_CHECKING:
@@ -155,6 +154,8 @@ class _Look:
     # ------------------------------------------------------------------ repositories
     def _git(self, folder: int, name: str, path: str) -> None:
         """A .git, whatever it is: a directory, or a file or a link that leads to one."""
+        from outrig.workspace import gitdir  # noqa: PLC0415 - many trees have none
+
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISDIR(found.st_mode):
             what = gitdir.leads(folder, name, found)
@@ -177,6 +178,8 @@ class _Look:
             self._repository(folder, path or ".")
 
     def _repository(self, folder: int, path: str) -> None:
+        from outrig.workspace import gitdir  # noqa: PLC0415 - as above
+
         self._add("there", "repository", path)
         for one in gitdir.files(folder) if self._since is not None else ():
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _OPENED = ("objects", "refs", "logs", "info", "worktrees")  # directories in which git opens files
 _MOST = 5_000_000  # entries: a link may lead to the whole disk
 _DEEPEST = 5  # from one `alternates` to the next, as git has it
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_QUOTED = rb'"((?:[^"\\]|\\.)*)"'
 _LISTED = 1024 * 1024  # bytes of `alternates`
 
 
@@ -62,7 +62,7 @@ def _borrowed(objects: Path, depth: int) -> Iterator[Path]:
 
 def _unquoted(line: str) -> str:
     """As in C, where it has to be."""
-    quoted = _QUOTED.match(os.fsencode(line))
+    quoted = re.match(_QUOTED, os.fsencode(line))
     if quoted is None:
         return line
     try:

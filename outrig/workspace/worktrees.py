@@ -11,7 +11,7 @@ from pathlib import Path
 from outrig.core.frozen import frozen
 
 _SMALL = 4096  # bytes of HEAD, or of a file that names a directory
-_REF = re.compile(r"refs/heads/[^\x00-\x20\x7f~^:?*\[\\]+", re.ASCII)
+_REF = r"refs/heads/[^\x00-\x20\x7f~^:?*\[\\]+"
 _UNDER_WAY = {  # what git keeps while somebody is in the middle of it
     "MERGE_HEAD": "a merge",
     "CHERRY_PICK_HEAD": "a cherry-pick",
@@ -84,6 +84,6 @@ def _ref(git_dir: Path) -> str | None:
     """A rebase detaches HEAD and keeps its branch's name elsewhere."""
     for name in ("rebase-merge/head-name", "rebase-apply/head-name", "HEAD"):
         found = text(git_dir / name).strip().removeprefix("ref: ")
-        if _REF.fullmatch(found):
+        if re.fullmatch(_REF, found):
             return found
     return None

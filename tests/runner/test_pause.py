@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from outrig.core.pause import is_paused
 from outrig.core.session import with_fields
 from outrig.errors import EngineError, SessionNotRunningError, StoreError
-from outrig.runner.pause import is_paused, pause, unpause
+from outrig.runner.pause import pause, unpause
 from outrig.store import finding
 from outrig.store.sessions import SessionStore
 from tests import records
