@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from outrig.store.finding import Found
     from outrig.store.sessions import Heard
 
+_COMPLAINT = 4096  # bytes of output in which init's own complaint would stand
 _VOLUME = r"[^=:]*[/.~][^:]*:/|[A-Za-z0-9_.-]+:/"
 
 
@@ -115,10 +116,21 @@ def run(asked: Asked, result: Result) -> int:
 def _why_not_started(session: Session) -> str:
     """What init meant by the complaint that the session's own stderr ends with."""
     why = "does not exist" if session.exit_code == EXIT_NOT_FOUND else "cannot be executed"
-    if "env" in session.secrets.values():
-        needs = 'secrets with as = "env" need it: say as = "file"'
+    if "env" in session.secrets.values() and _complains_of_shell(session):
+        needs = 'keys that are variables need it: an image with a shell, or as = "file"'
         return f"error: {SHELL} {why} in image {session.image}, and {needs}"
     return f'error: "{session.command[0]}" {why} in image {session.image}'
+
+
+def _complains_of_shell(session: Session) -> bool:
+    for name in ("stderr.log", "terminal.log"):
+        with (
+            contextlib.suppress(OSError),
+            Path(session.text("session_dir"), "logs", name).open("rb") as log,
+        ):
+            if f"exec {SHELL} failed".encode() in log.read(_COMPLAINT):
+                return True
+    return False
 
 
 def _told_detached(asked: Asked, session: Session) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 SHELL = "/bin/sh"
+READER = "outrig-env"  # what the shell calls itself when it complains
 
 
 def container_for(
@@ -68,7 +69,7 @@ def _after(script: str, plan: RunPlan, image: Image) -> tuple[str, ...]:
     """What the shell is given. COMMAND replaces the image's own, which its ENTRYPOINT stays for."""
     first = image.entrypoint if plan.entrypoint is None else plan.entrypoint
     command = plan.command or (image.command if plan.entrypoint is None else ())
-    return ("-c", f'. {script}; exec "$@"', "outrig", *first, *command)
+    return ("-c", f'. {script}; exec "$@"', READER, *first, *command)
 
 
 def memory_limit(plan: RunPlan, machine: int) -> int:

@@ -30,9 +30,10 @@ CONFLICT = 409
 # tini 0.19: `[FATAL tini (7)] exec nosuch failed: No such file or directory`
 # The pid is that of init's child, which is what was to become the command.
 # outrig-size: 1: exec: nosuch: not found    (dash; bash says `line 1` for 1)
+# outrig-env: exec: line 0: nosuch: not found    (busybox; ours is core/container.py's other shell)
 _COMPLAINT = (
     rb"(?s)\[FATAL tini \(\d+\)\] exec .+ failed: .+"
-    rb"|outrig-size: (?:line )?\d+: (?:exec: )?.+: .+"
+    rb"|outrig-(?:size|env): (?:exec: )?(?:line )?\d+: (?:exec: )?.+: .+"
 )
 
 # ... runc create failed: unable to start container process: exec: "nosuch": executable file not

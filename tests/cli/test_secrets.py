@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,26 @@ class TestInASession:
         assert process.stdout.read(4) == b"user"
         out, _ = process.communicate(b"root-of-all\n", timeout=40)
         assert out == b"[REDACTED:a]\n"
+
+    def test_a_command_that_is_not_there_is_named(self, outrig, session_root):
+        done = outrig("run", "no-such-command", env=BOTH).failed(127)
+        assert 'error: "no-such-command" does not exist in image host' in done.err
+        record = record_of(session_root)
+        assert (record["status"], record["reason"]) == ("failed", "start-failed")
+
+    def test_an_image_without_a_shell_is_told_of(self, outrig, engine_client):
+        empty = io.BytesIO()
+        tarfile.open(fileobj=empty, mode="w").close()
+        made = engine_client.api.import_image_from_data(empty.getvalue(), changes="CMD /x")
+        image = json.loads(made)["status"]
+        try:
+            done = outrig("run", "--image", image, "--", "/x", env=BOTH).failed(127)
+            assert "/bin/sh does not exist in image" in done.err
+            assert 'keys that are variables need it: an image with a shell, or as = "file"' in (
+                done.err
+            )
+        finally:
+            engine_client.images.remove(image)
 
     def test_no_session_is_called_by_one(self, outrig, home):
         named = ("run", "--name", "x-secretive", "true")

@@ -157,6 +157,9 @@ def test_gone_is_only_said_of_containers() -> None:
         b"outrig-size: 1: exec: /bin: Permission denied\r\n",
         b"outrig-size: line 1: exec: nosuch: not found\r\n",  # bash 5.2
         b"outrig-size: line 1: /bin: Is a directory\r\n",
+        b"outrig-env: 1: exec: nosuch: not found\n",
+        b"outrig-env: exec: line 0: nosuch: not found\n",  # busybox 1.35
+        b"outrig-env: line 1: exec: /bin: cannot execute: Is a directory\n",
     ],
 )
 def test_inits_complaint(words: bytes) -> None:
