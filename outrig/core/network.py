@@ -225,3 +225,8 @@ def inner(draw: int) -> Inner:
         gateway=str(low + 2),
         agent=str(low + 3),
     )
+
+
+def apart() -> Inner:
+    """The same where the session has a namespace of its own, and shares these with nobody."""
+    return inner(0)

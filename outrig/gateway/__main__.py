@@ -1,13 +1,22 @@
-"""`python -m outrig.gateway`: the gate of one session, in a container of its own."""
+"""`python -m outrig.gateway`: the gate of one session, in a container of its own.
+
+With its address, the session's, and whom to become it stands apart from the session; without, it is
+a neighbour of it.
+"""
 
 from __future__ import annotations
 
 import sys
 
 from outrig.gateway.kernel import SetupError
-from outrig.gateway.serve import main
 
 try:
-    sys.exit(main())
+    if len(sys.argv) > 1:
+        from outrig.gateway import apart
+
+        sys.exit(apart.main(*sys.argv[1:]))
+    from outrig.gateway import serve
+
+    sys.exit(serve.near())
 except SetupError as error:
     sys.exit(f"outrig gateway: {error}")

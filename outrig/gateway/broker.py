@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from outrig.gateway.journal import Journal
     from outrig.gateway.usage import Budget
 
-PORT, NAME = 3130, "outrig-broker"
+NAME = "outrig-broker"
 HEAD_SECONDS = 30.0
 CONNECT_SECONDS = 20.0
 _CLEAN = re.compile(r"/[!-~]*", re.ASCII)

@@ -28,10 +28,10 @@ from outrig.gateway.http import HTTP, HTTPS, Asked, HttpError, Place
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
-    from ipaddress import IPv4Address
 
     import h11
 
+    from outrig.core.address import Address
     from outrig.gateway.dial import Dialled
     from outrig.gateway.journal import Journal
     from outrig.gateway.names import Names
@@ -129,8 +129,8 @@ class Gate:
         self.journal = journal
 
     # ------------------------------------------------------------------ two ways in
-    async def stand_in(self, connection: socket.socket, address: IPv4Address, port: int) -> None:
-        """A connection to an address of the session's network that was sent here."""
+    async def stand_in(self, connection: socket.socket, address: Address, port: int) -> None:
+        """A connection to a stand-in, or to anybody else, that was sent here."""
         visit = Visit(self.journal, connection, "tcp")
         if address not in self.names:
             visit.to = Place(address, port)

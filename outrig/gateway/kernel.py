@@ -1,5 +1,7 @@
 """What the kernel does for the gate, set up once, as root; then every privilege is given up.
 
+Where the gate is a neighbour of the session (beside it are others: sidecars):
+
 * The stand-ins are local, and so is the address to which the session sends everything else.
 * TCP that the session sends comes to the gate's own port, wherever it was meant to go; from
   the other side nothing does.
@@ -13,15 +15,17 @@ import fcntl
 import os
 import socket
 import struct
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
+    from outrig.core.address import Address
+
 _GET_ADDRESS = 0x8915  # SIOCGIFADDR
-_ORIGINAL_DESTINATION = 80  # SO_ORIGINAL_DST, linux/netfilter_ipv4.h
+_ORIGINAL_DESTINATION = 80  # SO_ORIGINAL_DST, linux/netfilter_ipv4.h; of IPv6 the same
 _FORWARDING = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 _SET_NO_NEW_PRIVILEGES, _DROP_BOUND, _LAST_CAPABILITY = 38, 24, 63
 _CAPABILITY_VERSION = 0x20080522
@@ -39,13 +43,13 @@ def set_up(stand_ins: IPv4Network, way_out: IPv4Address, own: IPv4Address, port:
     assert_no_forwarding()
     device = device_of(own)
     addresses = f"address add {way_out}/32 dev {device}\nroute add local {stand_ins} dev lo\n"
-    _run("ip", "-batch", "-", said=addresses)
+    run("ip", "-batch", "-", said=addresses)
     from_session = f"-A PREROUTING -i {device} -p tcp"
     redirect = (
         f"*nat\n{from_session} -d {own}/32 -j RETURN\n"
         f"{from_session} -j REDIRECT --to-ports {port}\nCOMMIT\n"
     )
-    _run("iptables-restore", "-w", "--noflush", said=redirect)
+    run("iptables-restore", "-w", "--noflush", said=redirect)
     return device
 
 
@@ -71,8 +75,12 @@ def assert_no_forwarding() -> None:
             raise SetupError(f"{name} is not 0")
 
 
-def original_destination(connection: socket.socket) -> tuple[IPv4Address, int]:
+def original_destination(connection: socket.socket) -> tuple[Address, int]:
     """Where a connection that was sent here was meant to go. Raises OSError if nowhere else."""
+    if connection.family == socket.AF_INET6:
+        raw = connection.getsockopt(socket.IPPROTO_IPV6, _ORIGINAL_DESTINATION, 28)
+        port, address = struct.unpack_from("!2xH4x16s", raw)
+        return IPv6Address(address), port
     raw = connection.getsockopt(socket.SOL_IP, _ORIGINAL_DESTINATION, 16)
     port, address = struct.unpack_from("!2xH4s", raw)
     return IPv4Address(address), port
@@ -98,8 +106,9 @@ def give_up_privileges(uid: int, gid: int) -> None:
             raise SetupError(f"a capability is left: {line}")
 
 
-def _run(*argv: str, said: str) -> None:
-    import subprocess  # noqa: PLC0415 - twice in the life of a gate
+def run(*argv: str, said: str = "") -> str:
+    """What a program prints. Raises SetupError."""
+    import subprocess  # noqa: PLC0415 - a few times in the life of a gate
 
     try:
         done = subprocess.run(
@@ -108,4 +117,5 @@ def _run(*argv: str, said: str) -> None:
     except FileNotFoundError:
         raise SetupError(f"{argv[0]} is not installed on this machine") from None
     if done.returncode != 0:
-        raise SetupError(f"{' '.join(argv)}: {done.stderr.strip()}")
+        raise SetupError(f"{' '.join(argv)}: {'; '.join(done.stderr.splitlines())}")
+    return done.stdout

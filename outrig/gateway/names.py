@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
 
+    from outrig.core.address import Address
+
 
 class Names:
     """Stand-ins, all from `network`. The longest unused is given again."""
@@ -22,7 +24,7 @@ class Names:
         self._free = list(network.hosts())
         self._free.reverse()
         self._by_name: OrderedDict[str, IPv4Address] = OrderedDict()
-        self._by_address: dict[IPv4Address, str] = {}
+        self._by_address: dict[Address, str] = {}
         self._busy: dict[str, int] = {}
 
     def address(self, name: str) -> IPv4Address | None:
@@ -37,10 +39,10 @@ class Names:
         self._by_name.move_to_end(name)
         return found
 
-    def __contains__(self, address: IPv4Address) -> bool:
+    def __contains__(self, address: Address) -> bool:
         return address in self._network
 
-    def name(self, address: IPv4Address) -> str | None:
+    def name(self, address: Address) -> str | None:
         """The name that a stand-in was last given for."""
         return self._by_address.get(address)
 

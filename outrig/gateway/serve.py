@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outrig.gateway import broker, dns, kernel, relay
 from outrig.gateway.gate import Gate
 from outrig.gateway.journal import Journal
+from outrig.gateway.listening import TRANSPARENT_PORT, Listeners
 from outrig.gateway.names import Names
 from outrig.gateway.policy import Policy
 from outrig.gateway.usage import Budget
@@ -25,7 +26,6 @@ from outrig.gateway.usage import Budget
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-TRANSPARENT_PORT, PROXY_PORT, DNS_PORT = 3129, 3128, 53
 MOST_CONNECTIONS = 2000
 _MOST_LOOK_UPS = 64
 _OPEN_FILES = 8192
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     """What the host says once, on stdin, before the gate opens."""
 
     stand_ins: IPv4Network
-    way_out: IPv4Address  # where the session sends what is for no stand-in
+    way_out: IPv4Address  # where a neighbour sends what is for no stand-in
     address: IPv4Address  # the gate's own
     uid: int
     gid: int
@@ -48,7 +48,8 @@ class Setting(NamedTuple):
     secrets: Mapping[str, str] = MappingProxyType({})  # that its journal must not say
 
     @classmethod
-    def read(cls, said: Mapping[str, Any]) -> Setting:
+    def read(cls) -> Setting:
+        said = json.loads(input())
         return cls(
             stand_ins=IPv4Network(said["stand_ins"]),
             way_out=IPv4Address(said["way_out"]),
@@ -62,36 +63,21 @@ class Setting(NamedTuple):
         )
 
 
-def main() -> int:
-    """Read the setting, take what needs root, give root up, serve until TERM."""
-    setting = Setting.read(json.loads(input()))
+def near() -> int:
+    """In the session's own network: take what needs root, give root up, serve until TERM."""
+    setting = Setting.read()
+    own = setting.address
+    device = kernel.set_up(setting.stand_ins, setting.way_out, own, TRANSPARENT_PORT)
+    return stand(setting, Listeners.near(str(own), device))
+
+
+def stand(setting: Setting, listeners: Listeners) -> int:
+    """The same, once the kernel is set up."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
-    device = kernel.set_up(setting.stand_ins, setting.way_out, setting.address, TRANSPARENT_PORT)
-    listeners = Listeners.open(str(setting.address), device, brokered=setting.broker is not None)
     kernel.give_up_privileges(setting.uid, setting.gid)
     journal = os.open(setting.journal, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
     asyncio.run(serve(setting, listeners, journal))
     return 0
-
-
-class Listeners(NamedTuple):
-    """Sockets that only the session's own network reaches, whatever is sent from elsewhere."""
-
-    transparent: socket.socket
-    proxy: socket.socket
-    dns: socket.socket
-    dns_stream: socket.socket
-    broker: socket.socket | None
-
-    @classmethod
-    def open(cls, address: str, device: str, *, brokered: bool) -> Listeners:
-        return cls(
-            transparent=_listening(address, TRANSPARENT_PORT, device),
-            proxy=_listening(address, PROXY_PORT, device),
-            dns=_datagrams(address, DNS_PORT, device),
-            dns_stream=_listening(address, DNS_PORT, device),
-            broker=_listening(address, broker.PORT, device) if brokered else None,
-        )
 
 
 async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None:
@@ -102,20 +88,25 @@ async def serve(setting: Setting, listeners: Listeners, journal_fd: int) -> None
     journal = Journal(journal_fd, loop.call_later, secrets=setting.secrets)
     names = Names(setting.stand_ins)
     gate = Gate(Policy(setting.policy), names, journal)
-    own = {broker.NAME: setting.address} if setting.broker else {}
-    door = Door(gate, Resolver(gate, own))
+    known = {broker.NAME: setting.address} if setting.broker else {}
+    door = Door(gate, Resolver(gate, known))
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
     loop.add_reader(listeners.dns, door.datagram, listeners.dns)
     tasks = [
-        asyncio.ensure_future(door.accept(listeners.transparent, door.transparent)),
+        *(
+            asyncio.ensure_future(door.accept(one, door.transparent))
+            for one in listeners.transparent
+        ),
         asyncio.ensure_future(door.accept(listeners.proxy, gate.proxy)),
         asyncio.ensure_future(door.accept(listeners.dns_stream, door.dns_stream)),
     ]
-    if setting.broker and listeners.broker:
+    if setting.broker:
         keys = _broker(setting.broker, journal)
         tasks.append(asyncio.ensure_future(door.accept(listeners.broker, keys.visit)))
+    else:
+        listeners.broker.close()
     os.write(1, b"ready\n")
     await over.wait()
     for task in (*tasks, *door.visits):
@@ -225,21 +216,3 @@ class Door:
                 reply = dns.answer(await exactly(size), self._resolver)
                 if reply is not None:
                     await loop.sock_sendall(connection, struct.pack("!H", len(reply)) + reply)
-
-
-def _listening(address: str, port: int, device: str) -> socket.socket:
-    made = _bound(socket.SOCK_STREAM, address, port, device)
-    made.listen(1024)
-    return made
-
-
-def _datagrams(address: str, port: int, device: str) -> socket.socket:
-    return _bound(socket.SOCK_DGRAM, address, port, device)
-
-
-def _bound(kind: int, address: str, port: int, device: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
-    made.bind((address, port))
-    return made

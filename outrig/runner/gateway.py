@@ -1,4 +1,12 @@
-"""The gateway of a session in filter or audit: its network, its policy, its container.
+"""The gateway of a session in filter or audit: its policy, its container, where it stands.
+
+| the session has | where the gateway stands                                                     |
+|-----------------|------------------------------------------------------------------------------|
+| no sidecars     | apart: the session has a namespace without a device (runner/apart.py)        |
+| sidecars        | near: it and they have addresses in a network of the session's own, which    |
+|                 | leads nowhere, and each is held for it (runner/holder.py)                    |
+
+Near, too, on an engine that does not let it stand apart: preflight finds out.
 
     <session>/run/gateway/policy.json     what it may reach, for the gateway to read; swapped whole
     <session>/run/gateway/network.jsonl   what the gateway tells: also logs/network.jsonl
@@ -17,9 +25,10 @@ from urllib.parse import urlsplit
 
 from outrig.core import network, sidecars
 from outrig.core.engine import Link, Mount
+from outrig.core.frozen import replace
 from outrig.core.session import with_fields
 from outrig.engine import addresses
-from outrig.runner import beside, holder, preflight, program
+from outrig.runner import apart, beside, holder, preflight, program
 from outrig.runner.network import GATEWAY, Aside, Ready
 from outrig.store import network as told
 from outrig.store import places
@@ -33,7 +42,6 @@ if TYPE_CHECKING:
 
 PROXY_PORT, BROKER_PORT = 3128, 3130
 BROKER_NAME = "outrig-broker"  # the same in every session: a resumed one has files that name it
-NOBODY = 65534
 _CAPABILITIES = ("NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETPCAP", "SETUID")
 _SYSCTLS = {"net.ipv4.ip_forward": "0"}
 _PIDS = 128
@@ -41,7 +49,38 @@ _PIDS = 128
 
 def ready(making: Making) -> Ready:
     """Begin to make it. Raises NetworkError or EngineError."""
-    preflight.prove(making)
+    if making.order.plan.sidecars:
+        preflight.prove(making)
+        return _near(making)
+    why = preflight.cannot_stand_apart(making)
+    return _apart(making) if why is None else replace(_near(making), notices=(_told(why),))
+
+
+def _told(why: str) -> str:
+    return f"the gateway is in a network with the session, for it cannot stand apart here: {why}"
+
+
+def _apart(making: Making) -> Ready:
+    inner = network.apart()
+    folder = _files(making)
+    _write_policy(making, {})
+    _tell_place(making, inner)
+    mounts = (*_shown(folder), *_outside(making))
+    link, starting = apart.hold(making, mounts, _setting(making, inner))
+    return Ready(
+        link=link,
+        mounts=(_resolver(making, inner),),
+        environment={"OUTRIG_PROXY": _proxy(inner)},
+        wait=starting.wait,
+        broker=f"http://{BROKER_NAME}:{BROKER_PORT}",
+    )
+
+
+def _proxy(inner: Inner) -> str:
+    return f"http://{inner.gateway}:{PROXY_PORT}"
+
+
+def _near(making: Making) -> Ready:
     folder = _files(making)
     making_network = making.network()
     image, of_host = making.engine.host_image(())
@@ -64,7 +103,6 @@ def ready(making: Making) -> Ready:
     hosts = sidecars.hosts(making.order.plan.sidecars, inner)
     _write_policy(making, hosts)
     _tell_place(making, inner)
-    proxy = f"http://{inner.gateway}:{PROXY_PORT}"
     starting = Aside(lambda: _start(making, ref, network_id, inner))
     making.undo.callback(starting.over)  # before anything is taken back
     own = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
@@ -82,7 +120,7 @@ def ready(making: Making) -> Ready:
     return Ready(
         link=link,
         mounts=(_resolver(making, inner),),
-        environment=_proxies(making.order.plan.network, proxy, hosts),
+        environment=_proxies(making.order.plan.network, _proxy(inner), hosts),
         wait=wait,
         broker=f"http://{BROKER_NAME}:{BROKER_PORT}",
     )
@@ -105,7 +143,7 @@ def _proxies(plan: NetworkPlan, proxy: str, hosts: Mapping[str, str]) -> Mapping
 def _start(making: Making, ref: Ref, network_id: str, inner: Inner) -> None:
     making.engine.join_network(network_id, ref, inner.gateway)
     setting = f"{json.dumps(_setting(making, inner))}\n".encode()
-    beside.start(making, ref, setting, failed="the session's gateway cannot be set up")
+    beside.start(making, ref, setting, failed=apart.FAILED)
 
 
 def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
@@ -113,25 +151,13 @@ def _setting(making: Making, inner: Inner) -> Mapping[str, object]:
 
     `broker` has the secrets of its routes, and `secrets` what its journal must not say.
     """
-    uid, gid = _user(making)
     return {
-        "stand_ins": inner.stand_ins,
-        "way_out": inner.exit,
-        "address": inner.gateway,
-        "uid": uid,
-        "gid": gid,
+        **apart.place(making, inner),
         "policy": f"{program.INSIDE}/policy/{places.POLICY}",
         "journal": f"{program.INSIDE}/{places.NETWORK_LOG}",
         "broker": making.broker and {**making.broker, "usage": f"{program.INSIDE}/{places.USAGE}"},
         "secrets": dict(making.redaction.values) if making.redaction else {},
     }
-
-
-def _user(making: Making) -> tuple[int, int]:
-    """Who the gateway is, once it needs no root: the caller, and nobody for root."""
-    if making.engine.facts().rootless:
-        return 0, 0  # which is the caller
-    return (os.getuid(), os.getgid()) if os.getuid() else (NOBODY, NOBODY)
 
 
 def _tell_place(making: Making, inner: Inner) -> None:
@@ -153,7 +179,7 @@ def _files(making: Making) -> Path:
     for written in (journal, usage):
         written.touch(mode=0o600)
         if os.getuid() == 0 and not making.engine.facts().rootless:
-            os.chown(written, *_user(making))
+            os.chown(written, *apart.user(making))
     (making.held.directory / places.LOGS / places.NETWORK_LOG).hardlink_to(journal)
     return folder
 
@@ -172,6 +198,18 @@ def _shown(folder: Path) -> Sequence[Mount]:
             for name in written
         ),
     )
+
+
+def _outside(making: Making) -> Sequence[Mount]:
+    """Whom the gateway asks. In a network of a user's it is the engine, where the gateway left."""
+    plan = making.order.plan.network
+    if plan.egress is None:
+        return ()
+    asked = plan.resolvers or tuple(map(str, addresses.resolvers()))
+    path = Path(making.held.directory) / places.GATEWAY / "outside.conf"
+    path.write_text("".join(f"nameserver {one}\n" for one in asked))
+    path.chmod(0o644)
+    return (Mount(source=str(path), target="/etc/resolv.conf"),)
 
 
 def _resolver(making: Making, inner: Inner) -> Mount:

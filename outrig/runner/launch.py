@@ -217,6 +217,8 @@ class _Start:
             images=self._images_beside(),
             redaction=self.known.redaction,
         )
+        for notice in reach.notices:
+            self.show(notice)
         self._adopt()
         tree = self._workspace(who)
         taking, looking = self._snapshot(tree)

@@ -4,7 +4,7 @@
 |---------------|-------------------------------------------------------------------------|
 | none, bridge  | nothing                                                                 |
 | open          | a holder: a container whose network, with fewer ways out, the agent has |
-| filter, audit | a network of the session's own that leads nowhere, and a gateway in it  |
+| filter, audit | a gateway: a container whose network the agent has, without a way out   |
 
 With sidecars (runner/sidecars.py) every mode but none has a network of the session's own.
 
@@ -56,6 +56,7 @@ class Ready:
     environment: Mapping[str, str] = given(factory=dict)
     wait: Callable[[], None] = lambda: None
     broker: str | None = None  # its URL
+    notices: tuple[str, ...] = ()
     legs: tuple[tuple[str, str], ...] = ()  # further networks, and the agent's address in each
 
 

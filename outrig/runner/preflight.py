@@ -1,6 +1,7 @@
 """Does this engine keep a session's network shut? Tried once per engine, before it is relied upon.
 
-A container in a network made and held exactly as a session's, without a gateway, tries to get out:
+A container in a network made and held exactly as a session's, with a gateway that lets nothing
+through or with none, tries to get out:
 
 | it tries                                                | a way out is          |
 |---------------------------------------------------------|-----------------------|
@@ -17,14 +18,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 from typing import TYPE_CHECKING
 
+from outrig.core import network
 from outrig.core.engine import Link
 from outrig.core.frozen import replace
 from outrig.engine import addresses
 from outrig.errors import NetworkError
-from outrig.runner import beside, holder, program
+from outrig.runner import apart, beside, holder, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from outrig.runner.network import Making
 
 SUBJECT = "network"
+APART = "network-apart"
 SHUT = {"shut": True, "datagrams": True}
 ROLE = "helper"
 _RESOLVER = "127.0.0.11"  # the engine's own, in a network of a user's
@@ -44,9 +48,8 @@ import json, os, socket, struct, sys, threading, time
 told = json.loads(input())
 out = []
 def dial(address, port):
-    try:
+    try:  # a gate takes every connection, so whoever listens knows best who is reached
         socket.create_connection((address, port), 2).close()
-        out.append(f"{address} is reached")
     except OSError:
         pass
 def ask(address):
@@ -83,20 +86,59 @@ sys.exit("; ".join(out)) if out else print("ready", flush=True)
 
 
 def prove(making: Making) -> None:
-    """Raises NetworkError that says which way is open, unless this engine is known to be shut."""
+    """Of a network as one with sidecars has.
+
+    Raises NetworkError that says which way is open, unless this engine is known to be shut.
+    """
     if making.engine.recall(SUBJECT) == SHUT:
         return
     with contextlib.ExitStack() as undo:
-        _try(replace(making, undo=undo))
+        _try_near(replace(making, undo=undo))
     making.engine.remember(SUBJECT, SHUT)
 
 
-def _try(making: Making) -> None:
+def cannot_stand_apart(making: Making) -> str | None:
+    """Why a gateway cannot, here; None where it can, and then that is proven.
+
+    Where it cannot, the network is proven instead. Raises NetworkError as prove() does.
+    """
+    known = making.engine.recall(APART)
+    if known == SHUT:
+        return None
+    why = known.get("cannot") if isinstance(known, dict) else None
+    if why is None:
+        with contextlib.ExitStack() as undo:
+            why = _try_apart(replace(making, undo=undo))
+        making.engine.remember(APART, SHUT if why is None else {"cannot": why})
+    if why is not None:
+        prove(making)
+    return why
+
+
+def _try_apart(making: Making) -> str | None:
+    inner = network.apart()
+    nowhere = {"policy": "", "journal": os.devnull}  # no policy that can be read: nothing goes out
+    link, holding = apart.hold(making, (), {**apart.place(making, inner), **nowhere})
+    try:
+        holding.wait()
+    except NetworkError as error:
+        return error.message.removeprefix(f"{apart.FAILED}: ")
+    _try(making, link, ())
+    return None
+
+
+def _try_near(making: Making) -> None:
     network_id, inner = making.network().there()
-    image, of_host = making.engine.host_image(())
-    attempt = making.note_container(ROLE)
     own = Link(kind="inner", to=network_id, address=inner.agent, resolvers=(inner.gateway,))
     link, holding = holder.hold(making, own, holder.inner(inner.range))
+    holding.wait()
+    _try(making, link, (inner.exit, inner.gateway))
+
+
+def _try(making: Making, link: Link, near: Sequence[str]) -> None:
+    """`near` are addresses at which this machine may be, too."""
+    image, of_host = making.engine.host_image(())
+    attempt = making.note_container(ROLE)
     made = beside.container(
         making,
         role=ROLE,
@@ -111,16 +153,20 @@ def _try(making: Making) -> None:
     )
     ref = making.engine.prepare(made, program.ENVIRONMENT)
     making.made_container(ref, ROLE, attempt)
-    holding.wait()
     with (
         socket.create_server(("", 0), family=_family(), dualstack_ipv6=_is_dual()) as here,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hearing,
     ):
         hearing.bind(("", 0))
         hearing.setblocking(False)  # noqa: FBT003 - its only form
-        tries = _tries(here.getsockname()[1], hearing.getsockname()[1], (inner.exit, inner.gateway))
+        here.setblocking(False)  # noqa: FBT003
+        tries = _tries(here.getsockname()[1], hearing.getsockname()[1], near)
         told = f"{json.dumps(tries)}\n".encode()
         beside.start(making, ref, told, failed=_FAILED)
+        with contextlib.suppress(BlockingIOError):
+            caller, _ = here.accept()
+            caller.close()
+            raise NetworkError(f"{_FAILED}: this machine is reached", hint=beside.HINT)
         with contextlib.suppress(BlockingIOError):
             hearing.recv(16)
             raise NetworkError(f"{_FAILED}: a datagram of it is heard", hint=beside.HINT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.fakes import FakeEngine, Script, exited
 from tests.runner.orders import launched, order, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from outrig.runner.launched import Launched
     from tests.conftest import Home
@@ -40,7 +40,15 @@ _LEFT: list[contextlib.ExitStack] = []
 def fake(script: Script | None = None) -> FakeEngine:
     engine = FakeEngine(script or Script(says=[("stdout", b"ready\n")], runs_until="KILL"))
     engine.remember(preflight.SUBJECT, preflight.SHUT)
+    engine.remember(preflight.APART, preflight.SHUT)
     _LEFT[0].callback(engine.close)
+    return engine
+
+
+def near(script: Script | None = None) -> FakeEngine:
+    """An engine on which no gateway can stand apart."""
+    engine = fake(script)
+    engine.remember(preflight.APART, {"cannot": "it is refused"})
     return engine
 
 
@@ -63,6 +71,31 @@ def test_modes_that_need_nothing(home: Home, mode: str, link: Link):
 def test_a_gateway_is_there_before_the_agent_and_told_what_to_do(home: Home):
     engine = fake()
     start(home, engine, "filter", "[network]\nallow = ['a.example']\negress = 'out'\n")
+    gateway, agent = engine.prepared
+    said = record(home)
+    assert [(one["kind"], one["role"], one["ref"] is not None) for one in said["resources"]] == [
+        ("container", "gateway", True),
+        ("container", "agent", True),
+    ]
+    (ref, container), _ = engine.containers.items()
+    assert gateway.network == Link(kind="bridge", to="out")
+    assert agent.network == Link(kind="joined", to=ref)
+    assert agent.security.capabilities == ()
+    assert engine.made_networks == {}
+    told = json.loads(container.output.heard)
+    assert told["address"] == said["network"]["gateway"]
+    assert told["uid"] > 0
+    uid, gid = gateway.command[-2:]
+    assert (told["uid"], told["gid"]) == (int(uid), int(gid))
+    assert container.env.keys() == {"PATH", "PYTHONPATH"}
+
+
+def test_where_it_cannot_stand_apart_it_is_a_neighbour_and_that_is_said(home: Home):
+    engine = near()
+    shown: list[str] = []
+    run = launched(home, engine, order(home, flags={"network.mode": "filter"}), said=shown)
+    for each in (run.recorder, run.output, run.held):
+        _LEFT[0].callback(each.close)
     gateway, held, agent = engine.prepared
     (made,) = engine.made_networks
     said = record(home)
@@ -73,18 +106,15 @@ def test_a_gateway_is_there_before_the_agent_and_told_what_to_do(home: Home):
         ("container", "agent"): True,
     }
     address = said["network"]["gateway"]
-    assert gateway.network == Link(kind="bridge", to="out")
-    assert held.network.kind == "inner"
-    assert (held.network.to, held.network.resolvers) == (made, (address,))
+    assert "SYS_ADMIN" not in gateway.security.capabilities
+    assert (held.network.kind, held.network.to) == ("inner", made)
+    assert held.network.resolvers == (address,)
     container, holding, _ = engine.containers.values()
     assert agent.network == Link(kind="joined", to=list(engine.containers)[1])
     assert b"4-A OUTPUT -j REJECT" in holding.output.heard.splitlines()
-    assert agent.security.capabilities == ()
     assert [(one, where) for one, _, where in engine.joined] == [(made, address)]
-    told = json.loads(container.output.heard)
-    assert told["address"] == address
-    assert told["uid"] > 0
-    assert container.env.keys() == {"PATH", "PYTHONPATH"}
+    assert json.loads(container.output.heard)["address"] == address
+    assert any("it cannot stand apart here: it is refused" in line for line in shown)
 
 
 def test_the_policy_is_for_the_gateway_to_read_and_its_journal_is_a_log(home: Home):
@@ -98,7 +128,7 @@ def test_the_policy_is_for_the_gateway_to_read_and_its_journal_is_a_log(home: Ho
 
 
 def test_addresses_that_another_network_has_are_drawn_anew(home: Home):
-    engine = fake()
+    engine = near()
     engine.refuses_networks = [AddressesTakenError("taken"), AddressesTakenError("taken")]
     start(home, engine, "filter")
     assert len(engine.made_networks) == 1
@@ -124,8 +154,9 @@ def test_what_cannot_be_set_up_starts_no_agent_and_leaves_nothing(
     assert engine.made_networks == {}
 
 
-def test_what_was_made_goes_with_the_session(home: Home):
-    engine = fake()
+@pytest.mark.parametrize("make", [fake, near])
+def test_what_was_made_goes_with_the_session(home: Home, make: Callable[[], FakeEngine]):
+    engine = make()
     run = start(home, engine, "filter")
     leaving = Leaving(engine, run.held)
     engine.remove(run.ref)
@@ -154,20 +185,45 @@ def test_an_engine_is_tried_once(home: Home):
     engine.known.clear()
     start(home, engine, "filter")
     assert [one.name.rpartition("-")[2] for one in engine.prepared][:3] == [
-        *("holder", "helper", "gateway"),
+        *("gateway", "helper", "gateway"),
     ]
-    assert engine.recall(preflight.SUBJECT) == preflight.SHUT
+    assert engine.recall(preflight.APART) == preflight.SHUT
+    assert engine.recall(preflight.SUBJECT) is None
     assert len(engine.removed) == 2
-    assert len(engine.made_networks) == 1
     assert "helper" not in {one["role"] for one in record(home)["resources"]}
 
 
-def test_an_engine_with_a_way_out_is_refused_and_tried_again(home: Home):
+class _Once(dict[str, Script]):
+    """Of several containers of a role the first."""
+
+    def get(self, key: str, default: Any = None) -> Any:  # type: ignore[explicit-override]
+        return self.pop(key, default)
+
+
+def test_an_engine_that_lets_no_gateway_stand_apart_is_tried_with_a_network(home: Home):
+    engine = fake()
+    engine.known.clear()
+    engine.scripts = _Once(
+        gateway=Script(says=[("stderr", b"outrig gateway: no second one\n")], ends=exited(1))
+    )
+    start(home, engine, "filter")
+    assert engine.recall(preflight.APART) == {"cannot": "outrig gateway: no second one"}
+    assert engine.recall(preflight.SUBJECT) == preflight.SHUT
+    assert len(engine.made_networks) == 1
+    assert len(engine.removed) == 3  # a gateway, a holder and the helper
+
+
+@pytest.mark.parametrize("cannot", [None, {"cannot": "it is refused"}])
+def test_an_engine_with_a_way_out_is_refused_and_tried_again(
+    home: Home, cannot: dict[str, str] | None
+):
     engine = fake()
     engine.scripts["helper"] = Script(says=[("stderr", b"192.0.2.2 is reached\n")], ends=exited(1))
     engine.known.clear()
+    engine.remember(preflight.APART, cannot)
     with pytest.raises(NetworkError, match=r"does not keep a network shut: 192\.0\.2\.2"):
         start(home, engine, "filter")
+    assert engine.recall(preflight.APART) == cannot
     assert engine.recall(preflight.SUBJECT) is None
     assert engine.made_networks == {}
 
