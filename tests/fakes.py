@@ -259,12 +259,13 @@ class FakeEngine:
 
     # ------------------------------------------------------------------ a run
     def prepare(self, container: Container, env: Mapping[str, str]) -> Ref:
-        if self.script.refuses_create:
-            raise self.script.refuses_create
+        role = container.name.rpartition("-")[2]
+        script = self.scripts.get(role, self.script)
+        if script.refuses_create:
+            raise script.refuses_create
         ref = Ref(engine="fake", endpoint=ENDPOINT, id=os.urandom(8).hex())
         self.prepared.append(container)
-        role = container.name.rpartition("-")[2]
-        output = FakeOutput(self.scripts.get(role, self.script))
+        output = FakeOutput(script)
         self.containers[ref.id] = FakeContainer(container, dict(env), output)
         return ref
 

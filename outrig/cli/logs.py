@@ -14,6 +14,7 @@ from outrig.cli import opening, output, report
 from outrig.cli.opening import GlobalConfig, SessionDir, SessionQuery, SessionRoot
 from outrig.core.table import table
 from outrig.core.terminal import Sanitizer, one_line
+from outrig.errors import UsageError
 from outrig.record import selection
 from outrig.record.reading import Logs, listed
 from outrig.runner import reach
@@ -55,6 +56,10 @@ def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
     timestamps: Annotated[
         bool, typer.Option("--timestamps", help="When each line began, in front of it.")
     ] = False,
+    sidecar: Annotated[
+        str | None,
+        typer.Option("--sidecar", metavar="NAME", help="What this sidecar of it said instead."),
+    ] = None,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="The exact bytes, even to a terminal, which they can command."),
@@ -76,13 +81,25 @@ def logs(  # noqa: PLR0917 - one parameter per option, as typer wants them
     if listing:
         output.text(_list(found))
         return 0
+    if sidecar is not None:
+        if stdout or stderr or since or timestamps:
+            raise UsageError("a sidecar's log knows neither times nor streams")
+        from outrig.cli import sidecar_log
+
+        alive = _alive(found) if follow else lambda: False
+        return _printed(sidecar_log.words(found, sidecar, tail=tail, alive=alive), raw=raw)
     report.missing(found.session)
     asked = Asked(
         only=_files(stdout, stderr), since=_moment(since), tail=tail, follow=follow, raw=raw
     )
     chunks = _readable(found, asked) if _is_painted(found, asked) else _chunks(found, asked)
+    stamped = _stamped(chunks) if timestamps else (chunk.data for chunk in chunks)
+    return _printed(stamped, raw=raw)
+
+
+def _printed(parts: Iterable[bytes], *, raw: bool) -> int:
     try:
-        _print(_stamped(chunks) if timestamps else (chunk.data for chunk in chunks), raw=raw)
+        _print(parts, raw=raw)
     except KeyboardInterrupt:
         return report.EXIT_INTERRUPTED
     return 0

@@ -112,7 +112,7 @@ class SecretConfig:
 @frozen
 class SidecarConfig:
     image: str | None = key(
-        doc="its image, pulled when it is missing",
+        doc="its image: a name of [images], or a reference, pulled when it is missing",
         kind="string",
         trust="trusted",
         example='"postgres:17"',

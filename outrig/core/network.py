@@ -149,12 +149,16 @@ def parse(text: str) -> Rule:
     return rules.parse(text)
 
 
-def announcement(made: NetworkPlan, agent: str | None) -> str | None:
-    """What a user must be told before a session reaches out; None when it cannot."""
+def announcement(made: NetworkPlan, agent: str | None, *, beside: bool = False) -> str | None:
+    """What a user must be told before a session reaches out; None when it cannot.
+
+    `beside`: it has sidecars, which no rule needs to allow.
+    """
     if made.mode != "filter":
         return _TOLD.get(made.mode)
     if not made.allow:
-        return "network filter: the session reaches nothing, for no rule allows anything"
+        but = " but its sidecars" if beside else ""
+        return f"network filter: the session reaches nothing{but}, for no rule allows anything"
     shown = ", ".join(made.allow[:6]) + (", ..." if len(made.allow) > 6 else "")  # noqa: PLR2004
     return f"network filter: {agent or 'the session'} reaches {shown}; --network open for more"
 

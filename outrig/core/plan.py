@@ -115,7 +115,7 @@ class RunPlan:
     @property
     def spoken(self) -> tuple[str, ...]:
         """What the user is told beforehand; of the network last, when all its rules are known."""
-        reach = network.announcement(self.network, self.agent)
+        reach = network.announcement(self.network, self.agent, beside=bool(self.sidecars))
         return (*self.notices, *([reach] if reach else []))
 
     @property

@@ -61,7 +61,9 @@ def ready(
     with cancel.interruptible():
         if name is None:
             return _host(engine, order, show)
-        return _configured(engine, order, name, directory, show, quiet=quiet)
+        image = configured(engine, order, name, directory, show, quiet=quiet)
+    show(f"image {name}: {image.reference}")
+    return Ready(image=image, name=name)
 
 
 # ---------------------------------------------------------------- the host image
@@ -117,7 +119,7 @@ def _host_paths_line(order: Order, more: Sequence[str]) -> str:
 # ---------------------------------------------------------------- images that are made or present
 
 
-def _configured(
+def configured(
     engine: Engine,
     order: Order,
     name: str,
@@ -125,7 +127,11 @@ def _configured(
     show: Callable[[str], None],
     *,
     quiet: Callable[[str], str],
-) -> Ready:
+) -> Image:
+    """The image of an entry of [images], built or pulled where it is missing.
+
+    Raises ConfigError, BuildError or ImageMissingError.
+    """
     from outrig.runner.build import ensure  # noqa: PLC0415 - the host image needs none of it
     from outrig.runner.recipe import Catalogue  # noqa: PLC0415 - as above
 
@@ -145,13 +151,11 @@ def _configured(
             show(line)
 
     try:
-        image = ensure(engine, name, known, show=show, log=log)
+        return ensure(engine, name, known, show=show, log=log)
     except BuildError as error:
         if error.hint is None and file.exists():
             error.hint = f"less {file}"
         raise
-    show(f"image {name}: {image.reference}")
-    return Ready(image=image, name=name)
 
 
 def _local(engine: Engine, order: Order, reference: str, show: Callable[[str], None]) -> Ready:

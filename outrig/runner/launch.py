@@ -277,7 +277,14 @@ class _Start:
             return {}
         from outrig.runner import sidecars  # noqa: PLC0415 - few sessions have one
 
-        return sidecars.images(self.engine, self.order, cancel=self.cancel, show=self.show)
+        return sidecars.images(
+            self.engine,
+            self.order,
+            self.held.directory,
+            cancel=self.cancel,
+            show=self.show,
+            quiet=self.known.text,
+        )
 
     def _adopt(self) -> None:
         if self.order.resumed is not None:

@@ -22,21 +22,24 @@ from typing import TYPE_CHECKING
 from outrig.core import sidecars
 from outrig.core.engine import Command, Container, Link, Ref
 from outrig.core.frozen import frozen
+from outrig.core.plan import HOST_IMAGE
 from outrig.core.security import Security
 from outrig.core.session import with_fields
 from outrig.errors import (
     ContainerGoneError,
     EngineError,
     EngineUnreachableError,
+    ImageMissingError,
     OutrigError,
     SidecarError,
 )
-from outrig.runner import holder
+from outrig.runner import holder, image
 from outrig.runner.chronicle import Chronicle, keep_log
 from outrig.runner.network import SIDECAR, Aside, Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from outrig.core.engine import Image
     from outrig.core.network import Inner
@@ -51,25 +54,54 @@ _LOG_BYTES = 16 * 1024**2  # the last ones are kept
 _PIDS = 1024
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # between two looks at its health
 _LAST_WORDS = 2048
+_NO_COMMAND = "No command specified"  # docker's words, for an image without one
+_ACCEPTED = (
+    "a configured or built-in name (outrig images), one that the engine has, or a registry's"
+)
 
 
 # ------------------------------------------------------------------ the start
 
 
 def images(
-    engine: Engine, order: Order, *, cancel: Cancel, show: Callable[[str], None]
+    engine: Engine,
+    order: Order,
+    directory: Path,
+    *,
+    cancel: Cancel,
+    show: Callable[[str], None],
+    quiet: Callable[[str], str],
 ) -> Mapping[str, Image]:
-    """The image of each, pulled when it is missing. Raises SidecarError or ImageMissingError."""
+    """The image of each: an entry of [images], else one that the engine has, else pulled.
+
+    `directory` and `quiet` as for the session's own. Raises SidecarError, or what making it raises.
+    """
     found = {}
     for one in order.plan.sidecars:
         show(f"sidecar {one.name}: {one.image}")
-        image = engine.image(one.image)
-        if image is None:
-            with cancel.interruptible():
-                show(f"pulling {one.image}")
-                image = engine.pull(one.image, show)
-        found[one.name] = image
+        with cancel.interruptible():
+            if one.image == HOST_IMAGE:
+                raise SidecarError(
+                    f"sidecar {one.name}: the image {HOST_IMAGE} is this machine's own system, and "
+                    "a sidecar has nothing of this machine",
+                    hint=f"--sidecar {one.name}=IMAGE: {_ACCEPTED}",
+                )
+            if one.image in order.config.images:
+                made = image.configured(engine, order, one.image, directory, show, quiet=quiet)
+                found[one.name] = made
+            else:
+                found[one.name] = engine.image(one.image) or _pulled(engine, one, show)
     return found
+
+
+def _pulled(engine: Engine, one: Sidecar, show: Callable[[str], None]) -> Image:
+    show(f"pulling {one.image}")
+    try:
+        return engine.pull(one.image, show)
+    except ImageMissingError as error:
+        raise ImageMissingError(
+            f"sidecar {one.name}: {error.message}", hint=f"it may be {_ACCEPTED}"
+        ) from error
 
 
 def bridged(making: Making) -> Ready:
@@ -129,7 +161,8 @@ def _made(making: Making, one: Sidecar, link: Link) -> Ref:
         raise
     except OutrigError as error:
         _tell(making, one.name, failed=error.message)
-        raise SidecarError(f"sidecar {one.name}: {error.message}") from error
+        hint = f"command = [...] in [sidecars.{one.name}]" if _NO_COMMAND in error.message else None
+        raise SidecarError(f"sidecar {one.name}: {error.message}", hint=hint) from error
     making.made_container(ref, SIDECAR, attempt)
     making.undo.callback(_keep, making, ref, one.name)
     return ref

@@ -150,6 +150,51 @@ def test_no_logs_are_no_error(outrig, store):
     assert outrig("logs", "nope").code == 1
 
 
+# ---------------------------------------------------------------- of a sidecar
+
+
+def beside(store, text, **how):
+    """A session with a sidecar, and the directory of its logs."""
+    session = records.done(store, sidecars={"db": {"image": "i"}}, **how)
+    logs = store.directory(session.id) / "logs"
+    logs.mkdir(exist_ok=True)
+    (logs / "db.log").write_bytes(text)
+    return logs
+
+
+def test_what_a_sidecar_said(outrig, store, tmp_path):
+    logs = beside(store, b"1\n2\n\x1b[2J3")
+    assert outrig("logs", "--sidecar", "db").ok().stdout == b"1\n2\n\x1b[2J3"
+    assert terminals.is_harmless(terminals.screen(outrig, "logs", "--sidecar", "db"))
+    for lines, shown in (("0", b""), ("1", b"\x1b[2J3"), ("2", b"2\n\x1b[2J3"), ("9", None)):
+        expected = b"1\n2\n\x1b[2J3" if shown is None else shown
+        assert outrig("logs", "--sidecar", "db", "--tail", lines).ok().stdout == expected
+    (logs / "db.log").write_bytes(b"1\n2\n")
+    assert outrig("logs", "--sidecar", "db", "--tail", "1").ok().stdout == b"2\n"
+    refused = outrig("logs", "--sidecar", "cache")
+    assert (refused.code, "hint: --sidecar db" in refused.err) == (2, True)
+    assert outrig("logs", "--sidecar", "db", "--stderr").code == 2
+    (logs / "db.log").unlink()
+    assert outrig("logs", "--sidecar", "db").ok().stdout == b""
+    for make in (os.mkfifo, lambda path: path.symlink_to("/etc/passwd")):
+        make(logs / "db.log")
+        assert "db.log" in outrig("logs", "--sidecar", "db").err
+        (logs / "db.log").unlink()
+
+
+def test_following_a_sidecar(outrig, store):
+    held = records.begin(store, sidecars={"db": {"image": "i"}})
+    log = held.directory / "logs/db.log"
+    log.parent.mkdir(exist_ok=True)
+    process = outrig.start("logs", "-f", "--sidecar", "db")
+    log.write_bytes(b"no room\n")
+    assert process.stdout.readline() == b"no room\n"
+    with log.open("ab") as file:
+        file.write(b"bye")
+    records.finish(held)
+    assert process.communicate()[0] == b"bye"
+
+
 # ---------------------------------------------------------------- following
 
 

@@ -164,6 +164,33 @@ def test_what_a_killed_outrig_leaves(session: Session, engine_client: docker.Doc
     session.nothing_is_left(engine_client)
 
 
+def test_its_words_are_there_as_it_says_them_whoever_is_killed(
+    session: Session, engine_client: docker.DockerClient
+):
+    script = "i=0; while i=$((i+1)); do echo tick $i; sleep 0.2; done"
+    session.configure("db", script, 'health = ["/bin/true"]')
+    running = session.start("run", "--network", "bridge", "--", "sleep", "8")
+    try:
+        until(lambda: any(session.home.sessions.glob("[!.]*/session.json")), "its record")
+        until(lambda: session.record["status"] == "running", "its start")
+        followed = session.start("logs", "-f", "--sidecar", "db")
+        first = followed.stdout.readline()
+    finally:
+        running.kill()
+        running.communicate()
+    assert first == b"tick 1\n"
+    said = followed.stdout.read()  # a supervisor takes it up
+    followed.communicate()
+    log = session.log("db")
+    assert (first + said).decode() == log
+    ticks = [int(line.removeprefix("tick ")) for line in log.splitlines()]
+    assert ticks == [*range(1, len(ticks) + 1)]
+    assert len(ticks) > 20
+    assert session("wait", session.record["id"]).code == 0
+    until(lambda: not session.record["resources"], "its end")
+    session.nothing_is_left(engine_client)
+
+
 def test_one_by_flag_that_dies_early_is_told_of(
     session: Session, engine_client: docker.DockerClient
 ):

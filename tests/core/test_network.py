@@ -84,7 +84,9 @@ def test_a_session_that_reaches_out_is_announced():
     assert announcement(plan("none"), None) is None
     assert "--network none" in str(announcement(plan("open"), None))
     assert "this machine" in str(announcement(plan("bridge"), None))
-    assert "reaches nothing" in str(announcement(plan("filter"), None))
+    assert "reaches nothing, for" in str(announcement(plan("filter"), None))
+    beside = str(announcement(plan("filter"), None, beside=True))
+    assert "reaches nothing but its sidecars, for" in beside
     many = plan("filter", allow=[f"h{one}.example" for one in range(9)])
     said = str(announcement(many, "claude"))
     assert "claude reaches h0.example, " in said

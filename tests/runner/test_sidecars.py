@@ -165,12 +165,34 @@ def test_an_image_that_is_missing_is_pulled(home: Home, engine, left):
     assert engine.prepared[1].image == "sha256:far:1"
 
 
+def test_an_image_of_the_configuration(home: Home, engine, left):
+    config = "[sidecars.db]\nimage = 'mine'\n[images.mine]\nimage-name = 'far:1'\n"
+    start(home, engine, left, "bridge", config)
+    assert engine.prepared[1].image == "sha256:far:1"
+    assert record(home)["sidecars"]["db"]["image"] == "mine"
+
+
+def test_the_image_of_this_machine_stands_beside_nobody(home: Home, engine, left):
+    with pytest.raises(SidecarError, match="this machine's own system") as caught:
+        start(home, engine, left, "bridge", "[sidecars.db]\nimage = 'host'\n")
+    assert "--sidecar db=IMAGE: a configured or built-in name" in str(caught.value.hint)
+    assert engine.prepared == []
+
+
+def test_an_image_without_a_command(home: Home, engine, left):
+    refused = EngineError("the engine refused to create the container: No command specified")
+    engine.scripts["db"] = Script(refuses_create=refused)
+    with pytest.raises(SidecarError, match=r"sidecar db: .* No command") as caught:
+        start(home, engine, left, "bridge", "[sidecars.db]\nimage = 'fake:1'\n")
+    assert caught.value.hint == "command = [...] in [sidecars.db]"
+
+
 def test_an_image_that_cannot_be_had(home: Home, engine, left, monkeypatch):
     def refuse(reference, show):
         raise ImageMissingError(f"no {reference}")
 
     monkeypatch.setattr(engine, "pull", refuse)
-    with pytest.raises(ImageMissingError, match="far:1"):
+    with pytest.raises(ImageMissingError, match="sidecar db: no far:1"):
         start(home, engine, left, "open", "[sidecars.db]\nimage = 'far:1'\n")
     assert record(home)["reason"] == "image-missing"
     assert engine.prepared == []
