@@ -14,7 +14,7 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from outrig import __version__
 from outrig.core import cascade, description, environment, identity, naming, security
@@ -179,6 +179,20 @@ def _deadline(wall: float | None) -> str | None:
     return None if wall is None else time_text(datetime.now(UTC) + timedelta(seconds=wall))
 
 
+@frozen
+class _Around:
+    """What is there before the container is made."""
+
+    found: Ready
+    facts: Facts
+    who: Identity
+    reach: network.Ready
+    tree: workspace.Ready
+    taking: Taking
+    looking: Beginning
+    handed: Handed
+
+
 @frozen(kw_only=False)
 class _Start:
     """From `planned` to `running`; what each step makes, `undo` takes back."""
@@ -193,6 +207,22 @@ class _Start:
     attempt: str
 
     def go(self) -> Launched:
+        around = self._surroundings()
+        self.cancel.check()
+        ref, container = self._made(around)
+        self.cancel.check()
+        recorder = self._recorder(container)
+        with self.cancel.interruptible():  # a sidecar takes its time
+            around.reach.wait()
+        # from here on the session can write
+        said = {**around.taking.outcome(), **around.looking.outcome()}
+        output = self._started(ref)
+        self.undo.callback(output.close)
+        mounted.check(self.engine, ref, container, self.held.directory)
+        return self._running(ref, container, recorder, output, said)
+
+    def _surroundings(self) -> _Around:
+        """Image, network, workspace, secrets: all that the container will have about it."""
         self.held.update(
             lambda session: with_fields(preparing(session), engine=self.engine.endpoint)
         )
@@ -206,14 +236,13 @@ class _Start:
         )
         facts = self.engine.facts()
         who = self._who(facts)
-        brokered = secrets.of_broker(self.order, self.known)
         reach = network.ready(
             self.order,
             self.held,
             who,
             self.engine,
             self.undo,
-            broker=brokered,
+            broker=secrets.of_broker(self.order, self.known),
             images=self._images_beside(),
             redaction=self.known.redaction,
         )
@@ -225,27 +254,43 @@ class _Start:
         handed = secrets.hand_out(
             self.order, self.known, self.held, who, self.undo, broker=reach.broker
         )
-        container = self._container(found, facts, who, tree, reach, handed=handed)
+        return _Around(
+            found=found,
+            facts=facts,
+            who=who,
+            reach=reach,
+            tree=tree,
+            taking=taking,
+            looking=looking,
+            handed=handed,
+        )
+
+    def _made(self, around: _Around) -> tuple[Ref, Container]:
+        """The container, on its networks, and in the record as it was made."""
+        found, who, tree, reach = around.found, around.who, around.tree, around.reach
+        container = self._container(found, around.facts, who, tree, reach, handed=around.handed)
         asked = (self.order.plan.target, *(mount.target for mount in self.order.mounts))
         mounted.foresee(container.mounts, asked)
         self.cancel.check()
         env = {
             **self._environment(found, who, tree),
             **reach.environment,
-            **handed.environment,
+            **around.handed.environment,
         }
         ref = self._prepare(container, env)
         for leg, address in reach.legs:
             self.engine.join_network(leg, ref, address)
-        self._note(ref, container, found, facts, home=who.home)
-        self.cancel.check()
-        recorder = self._recorder(container)
-        with self.cancel.interruptible():  # a sidecar takes its time
-            reach.wait()
-        said = {**taking.outcome(), **looking.outcome()}  # from here on the session can write
-        output = self._started(ref)
-        self.undo.callback(output.close)
-        mounted.check(self.engine, ref, container, self.held.directory)
+        self._note(ref, container, found, around.facts, home=who.home)
+        return ref, container
+
+    def _running(
+        self,
+        ref: Ref,
+        container: Container,
+        recorder: Recorder,
+        output: Attached,
+        said: Mapping[str, Any],
+    ) -> Launched:
         control = places.runtime(self.order.host_env)
         with contextlib.suppress(StoreError):  # it runs, whatever the disk says: all that it says
             # is kept in files that are open, and whoever comes next calls it running
