@@ -23,6 +23,12 @@ _LONGEST_HEAD = 64 * 1024
 _LONGEST_REWRITTEN = 64 * 1024 * 1024
 _PIECE = 64 * 1024
 _KEYS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie")
+# By which a server may take a request for another one than was looked at here.
+_OTHERWISE = (
+    *(b"x-http-method-override", b"x-http-method", b"x-method-override"),
+    *(b"x-original-url", b"x-rewrite-url", b"x-forwarded-host", b"x-forwarded-prefix"),
+    *(b"x-host", b"forwarded"),
+)
 _HOP_BY_HOP = (
     *(b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer"),
     *(b"transfer-encoding", b"upgrade", b"proxy-authenticate", b"expect"),
@@ -176,7 +182,7 @@ class Passing:
             for word in value.split(b",")
         } - {b"content-length"}
         name, value = self._route.header
-        dropped = {*_HOP_BY_HOP, *_KEYS, *named, b"host", b"accept-encoding", name}
+        dropped = {*_HOP_BY_HOP, *_KEYS, *_OTHERWISE, *named, b"host", b"accept-encoding", name}
         kept = [(one, held) for one, held in request.headers if one not in dropped]
         chunked = any(one == b"transfer-encoding" for one, _ in request.headers)
         usual = {True: 443, False: 80}[self._route.tls]
