@@ -132,7 +132,7 @@ class Broker:
             return
         if counted:
             self._budget.request()
-        await self._pass_on(client, request, route, path, counted=counted)
+        await self._pass_on(client, request, route, path)
 
     def _asked(self, request: h11.Request) -> tuple[Route, str]:
         """The route, and the path behind it. Raises RefusedError."""
@@ -153,9 +153,7 @@ class Broker:
         left = [one for one in query.split("&") if not one.startswith(("key=", "api_key="))]
         return route, f"{path}{question if any(left) else ''}{'&'.join(left)}"
 
-    async def _pass_on(
-        self, client: Client, request: h11.Request, route: Route, path: str, *, counted: bool
-    ) -> None:
+    async def _pass_on(self, client: Client, request: h11.Request, route: Route, path: str) -> None:
         begun = monotonic()
         try:
             upstream = await asyncio.wait_for(self._dial(route), CONNECT_SECONDS)
@@ -168,12 +166,13 @@ class Broker:
             return
         passing = Passing(client, upstream, route)
         try:
-            rewrite = self._budget.counts_tokens and path.endswith("/chat/completions")
+            asked = path.partition("?")[0].rstrip("/")
+            rewrite = self._budget.counts_tokens and asked.endswith("/completions")
             await passing.carry(request, path, rewrite=rewrite)
         finally:
             upstream.writer.close()
             tokens = passing.tokens
-            if counted and tokens:
+            if tokens:  # also of one that was begun in the background and is fetched now
                 self._budget.used(tokens)
             self._journal.connection(
                 rule=f"secret {route.name}",

@@ -298,18 +298,30 @@ def test_each_apis_clients_are_told_in_their_own_way(setup, path, body, shape):
     setup.run(ModelServer(), talk)
 
 
-def test_tokens_of_streams_count_too(setup):
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/chat/completions?a=b"])
+def test_tokens_of_streams_count_too(setup, path):
     setup.limits = {"model-tokens": EACH + 1}
     model = ModelServer()
 
     async def talk(ask):
-        request = post("/model/v1/chat/completions", {**CHAT, "stream": True})
+        request = post(f"/model{path}", {**CHAT, "stream": True})
         assert (await ask(request)).startswith(b"HTTP/1.1 200")
         assert (await ask(request)).startswith(b"HTTP/1.1 200")
         assert b"limits.model-tokens" in await ask(request)
 
     setup.run(model, talk)
     assert model.requests[0].body["stream_options"] == {"include_usage": True}
+
+
+def test_tokens_of_what_was_begun_in_the_background_count_when_it_is_fetched(setup):
+    body = b'{"id": "resp_1", "status": "completed", "usage": {"total_tokens": 7}}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+
+    async def talk(ask):
+        assert body in await ask(get("/model/v1/responses/resp_1"))
+
+    setup.run(Upstream(head.encode() + b"\r\n" + body), talk)
+    assert setup.used == {"requests": 0, "tokens": 7, "refused": 0}
 
 
 def test_an_answer_comes_as_it_is_said(setup):
