@@ -11,58 +11,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outrig import __version__
-from outrig.core import cascade, description, environment, identity, naming, security
-from outrig.core.container import container_for, memory_limit
+from outrig.core import description, naming
 from outrig.core.ending import EXIT_OWN_FAILURE, Intent, interrupted_early, never_started
-from outrig.core.frozen import frozen
-from outrig.core.moment import time_text
-from outrig.core.session import (
-    ended,
-    preparing,
-    running,
-    with_fields,
-    with_resource,
-    with_workspace,
-    without_resource,
-)
-from outrig.errors import EngineError, EngineUnreachableError, OutrigError, StoreError
-from outrig.record.log import Recorder
-from outrig.runner import (
-    homes,
-    image,
-    issue,
-    mounted,
-    network,
-    refusals,
-    secrets,
-    snapshot,
-    tamper,
-    workspace,
-)
+from outrig.core.session import ended
+from outrig.errors import OutrigError, StoreError
+from outrig.runner import config, issue, refusals, secrets
 from outrig.runner.cancel import CancelledError
-from outrig.runner.launched import Launched
-from outrig.store import creation, file, intents, places, toml
+from outrig.runner.start import Start
+from outrig.store import creation, intents, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from outrig.core.ending import Ending
-    from outrig.core.engine import Container, Facts, Image, Ref
-    from outrig.core.identity import Identity
     from outrig.core.session import Session
-    from outrig.engine import Attached, Engine
+    from outrig.engine import Engine
     from outrig.runner.cancel import Cancel
-    from outrig.runner.image import Ready
+    from outrig.runner.launched import Launched
     from outrig.runner.order import Order
-    from outrig.runner.secrets import Handed, Values
-    from outrig.runner.snapshot import Taking
-    from outrig.runner.tamper import Beginning
+    from outrig.runner.secrets import Values
     from outrig.store.creation import Held
     from outrig.store.sessions import SessionStore
 
@@ -90,7 +62,7 @@ def launch(
         try:
             attempt = os.urandom(8).hex()
             quiet = _without_values(show, known)
-            run = _Start(order, known, engine, held, undo, cancel, quiet, attempt).go()
+            run = Start(order, known, engine, held, undo, cancel, quiet, attempt).go()
         except OutrigError as error:
             error.message = known.text(error.message)
             error.hint = known.text(error.hint) if error.hint else None
@@ -161,343 +133,5 @@ def _end(
     with contextlib.suppress(StoreError):
         held.update(lambda session: ended(session, ending, at=datetime.now(UTC)))
         if not (held.directory / places.CONFIG).exists():
-            _keep_config(held, order, known)
+            config.keep(held, order, known)
     undo.close()
-
-
-def _keep_config(held: Held, order: Order, known: Values) -> None:
-    text = known.text(toml.text(cascade.as_table(order.config)))
-    path = f"{held.directory}/{places.CONFIG}"
-    try:
-        file.replace(path, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _deadline(wall: float | None) -> str | None:
-    """For whoever comes next, should nobody be there who would keep the limit."""
-    return None if wall is None else time_text(datetime.now(UTC) + timedelta(seconds=wall))
-
-
-@frozen
-class _Around:
-    """What is there before the container is made."""
-
-    found: Ready
-    facts: Facts
-    who: Identity
-    reach: network.Ready
-    tree: workspace.Ready
-    taking: Taking
-    looking: Beginning
-    handed: Handed
-
-
-@frozen(kw_only=False)
-class _Start:
-    """From `planned` to `running`; what each step makes, `undo` takes back."""
-
-    order: Order
-    known: Values
-    engine: Engine
-    held: Held
-    undo: contextlib.ExitStack
-    cancel: Cancel
-    show: Callable[[str], None]
-    attempt: str
-
-    def go(self) -> Launched:
-        around = self._surroundings()
-        self.cancel.check()
-        ref, container = self._made(around)
-        self.cancel.check()
-        recorder = self._recorder(container)
-        with self.cancel.interruptible():  # a sidecar takes its time
-            around.reach.wait()
-        # from here on the session can write
-        said = {**around.taking.outcome(), **around.looking.outcome()}
-        output = self._started(ref)
-        self.undo.callback(output.close)
-        mounted.check(self.engine, ref, container, self.held.directory)
-        return self._running(ref, container, recorder, output, said)
-
-    def _surroundings(self) -> _Around:
-        """Image, network, workspace, secrets: all that the container will have about it."""
-        self.held.update(
-            lambda session: with_fields(preparing(session), engine=self.engine.endpoint)
-        )
-        found = image.ready(
-            self.engine,
-            self.order,
-            self.held.directory,
-            cancel=self.cancel,
-            show=self.show,
-            quiet=self.known.text,
-        )
-        facts = self.engine.facts()
-        who = self._who(facts)
-        reach = network.ready(
-            self.order,
-            self.held,
-            who,
-            self.engine,
-            self.undo,
-            broker=secrets.of_broker(self.order, self.known),
-            images=self._images_beside(),
-            redaction=self.known.redaction,
-        )
-        for notice in reach.notices:
-            self.show(notice)
-        self._adopt()
-        tree = self._workspace(who)
-        taking, looking = self._snapshot(tree)
-        handed = secrets.hand_out(
-            self.order, self.known, self.held, who, self.undo, broker=reach.broker
-        )
-        return _Around(
-            found=found,
-            facts=facts,
-            who=who,
-            reach=reach,
-            tree=tree,
-            taking=taking,
-            looking=looking,
-            handed=handed,
-        )
-
-    def _made(self, around: _Around) -> tuple[Ref, Container]:
-        """The container, on its networks, and in the record as it was made."""
-        found, who, tree, reach = around.found, around.who, around.tree, around.reach
-        container = self._container(found, around.facts, who, tree, reach, handed=around.handed)
-        asked = (self.order.plan.target, *(mount.target for mount in self.order.mounts))
-        mounted.foresee(container.mounts, asked)
-        self.cancel.check()
-        env = {
-            **self._environment(found, who, tree),
-            **reach.environment,
-            **around.handed.environment,
-        }
-        ref = self._prepare(container, env)
-        for leg, address in reach.legs:
-            self.engine.join_network(leg, ref, address)
-        self._note(ref, container, found, around.facts, home=who.home)
-        return ref, container
-
-    def _running(
-        self,
-        ref: Ref,
-        container: Container,
-        recorder: Recorder,
-        output: Attached,
-        said: Mapping[str, Any],
-    ) -> Launched:
-        control = places.runtime(self.order.host_env)
-        with contextlib.suppress(StoreError):  # it runs, whatever the disk says: all that it says
-            # is kept in files that are open, and whoever comes next calls it running
-            self.held.update(
-                lambda session: with_workspace(
-                    with_fields(running(session), control_dir=str(control)), **said
-                )
-            )
-        plan = self.order.plan
-        return Launched(
-            engine=self.engine,
-            held=self.held,
-            ref=ref,
-            attempt=self.attempt,
-            tty=container.tty,
-            stdin=container.stdin,
-            output=output,
-            recorder=recorder,
-            begun=time.monotonic(),
-            wall=plan.wall,
-            idle=plan.idle,
-            grace=plan.grace,
-            control=control,
-            redacting=self.known.redacting(),
-        )
-
-    def _images_beside(self) -> Mapping[str, Image]:
-        if not self.order.plan.sidecars:
-            return {}
-        from outrig.runner import sidecars  # noqa: PLC0415 - few sessions have one
-
-        return sidecars.images(
-            self.engine,
-            self.order,
-            self.held.directory,
-            cancel=self.cancel,
-            show=self.show,
-            quiet=self.known.text,
-        )
-
-    def _adopt(self) -> None:
-        if self.order.resumed is not None:
-            from outrig.runner import resume  # noqa: PLC0415 - as above
-
-            _keep_config(self.held, self.order, self.known)  # whoever goes on after a kill needs it
-            resume.adopt(self.order, self.held, self.undo)
-
-    def _snapshot(self, made: workspace.Ready) -> tuple[Taking, Beginning]:
-        """Of the tree as it is now: what is asked of the engine meanwhile hides what it costs."""
-        own_tree = made.fields.get("tree")
-        taking = snapshot.begin(self.order, self.held.directory, own_tree)
-        self.undo.callback(taking.outcome)
-        looking = tamper.Beginning(self.order, self.held.directory, own_tree)
-        self.undo.callback(looking.outcome)
-        return taking, looking
-
-    def _started(self, ref: Ref) -> Attached:
-        try:
-            return self.engine.start(ref, meanwhile=self._meanwhile)
-        except EngineError as error:
-            raise workspace.unmountable(error, self.order) from error
-
-    def _who(self, facts: Facts) -> Identity:
-        plan = self.order.plan
-        who = identity.decide(
-            plan.user, caller=plan.caller, owner=plan.workspace.owner, rootless=facts.rootless
-        )
-        memory = memory_limit(plan, facts.memory)
-        there = security.risks_there(memory, machine=facts.memory, seccomp=facts.seccomp)
-        for notice in (*([who.notice] if who.notice else ()), *there):
-            self.show(notice)
-        return who
-
-    def _workspace(self, who: Identity) -> workspace.Ready:
-        made = workspace.ready(self.order, self.held, who, self.engine, self.undo)
-        for notice in made.notices:
-            self.show(notice)
-        if made.fields:
-            self.held.update(workspace.noted(made.fields))
-        return made
-
-    def _container(
-        self,
-        found: Ready,
-        facts: Facts,
-        who: Identity,
-        tree: workspace.Ready,
-        reach: network.Ready,
-        *,
-        handed: Handed,
-    ) -> Container:
-        plan = self.order.plan
-        own = homes.furnish(
-            self.engine,
-            found.image,
-            who,
-            plan,
-            self.held,
-            mounts=self.order.mounts,
-            instead=secrets.instead(self.order, reach.broker),
-        )
-        return container_for(
-            plan,
-            session=self.held.session,
-            attempt=self.attempt,
-            image=found.image,
-            mounts=(
-                *found.mounts,
-                *own,
-                *tree.mounts,
-                *reach.mounts,
-                *handed.mounts,
-                *self.order.mounts,
-            ),
-            user=who.user,
-            machine_memory=facts.memory,
-            keep_host_userns=facts.userns_remap,
-            seccomp=self.order.seccomp,
-            link=reach.link,
-            script=handed.script,
-        )
-
-    def _environment(self, found: Ready, who: Identity, tree: workspace.Ready) -> dict[str, str]:
-        standard = environment.standard(
-            who,
-            image=found.image.environment,
-            host=self.order.host_env,
-            committer=self.order.committer,
-            path=found.path,
-        )
-        return {**standard, **tree.environment, **self.order.values}
-
-    def _prepare(self, container: Container, env: Mapping[str, str]) -> Ref:
-        """Noted, made, its undo registered. A refusal has made nothing, so the note goes."""
-        self.held.update(lambda session: self._noted(session, None))
-        try:
-            ref = self.engine.prepare(container, env)
-        except EngineUnreachableError:
-            raise
-        except OutrigError:
-            self.held.update(lambda session: without_resource(session, self.attempt))
-            raise
-        self.undo.callback(self._remove, ref)
-        return ref
-
-    def _remove(self, ref: Ref) -> None:
-        """What stays is noted, for whoever comes next; what went wrong before is what is told."""
-        with contextlib.suppress(EngineError, EngineUnreachableError, StoreError):
-            self.engine.remove(ref)
-            self.held.update(lambda session: without_resource(session, self.attempt))
-
-    def _note(
-        self, ref: Ref, container: Container, found: Ready, facts: Facts, *, home: str
-    ) -> None:
-        """What was decided at launch takes the place of what was asked for."""
-        self.held.update(
-            lambda session: with_fields(
-                self._noted(session, ref),
-                image_tag=found.image.reference,
-                image_config_name=found.name,
-                image_id=found.image.id,
-                image_digest=found.image.digest,
-                user=container.user,
-                home=home,
-                limits={
-                    **session.fields["limits"],
-                    "memory": container.memory,
-                    "cpus": container.cpus or facts.cpus,
-                },
-                security=security.as_table(container.security, filtered=facts.seccomp),
-                platform=facts.platform,
-                engine_version=facts.version,
-                deadline=_deadline(self.order.plan.wall),
-                disk_at_start=self._disk(session),
-                stdin_open=self.order.plan.stdin == "pipe" or None,  # until all of it was fed
-            )
-        )
-
-    def _disk(self, session: Session) -> int | None:
-        """What is there before it starts, if somebody shall see how much it grows."""
-        if self.order.plan.disk is None:
-            return None
-        from outrig.runner import growth  # noqa: PLC0415 - few sessions have that limit
-
-        return growth.measured(self.held.directory, session)
-
-    def _noted(self, session: Session, ref: Ref | None) -> Session:
-        container = ref.id if ref else None
-        return with_resource(
-            session, kind="container", role="agent", ref=container, attempt=self.attempt
-        )
-
-    def _recorder(self, container: Container) -> Recorder:
-        """Open before the start: a disk that refuses is found out while nothing runs yet."""
-        recorder = Recorder(
-            self.held.directory,
-            tty=container.tty,
-            started=datetime.now(UTC),
-            most=container.log_bytes,
-        )
-        self.undo.callback(recorder.close)
-        if container.size:
-            recorder.resize(*container.size)
-        return recorder
-
-    def _meanwhile(self) -> None:
-        """What can wait until the engine is busy starting, which takes it 200 ms."""
-        import outrig.runner.follow  # noqa: F401, PLC0415 - what comes next
-
-        _keep_config(self.held, self.order, self.known)
