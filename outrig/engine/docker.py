@@ -370,15 +370,12 @@ class DockerEngine:
                 answer = self._wire.call(
                     "DELETE", f"/containers/{ref.id}", query=query, seconds=REMOVE_SECONDS
                 )
-            if gone(answer) or (answer.fine and self._is_gone(ref)):
+            if answer.fine or gone(answer):  # it answers once it has forgotten it
                 return
             # 409: somebody else is removing it. 500: its filesystem is busy for a moment.
             if time.monotonic() > deadline:
                 raise refusal(answer, "remove the container")
             time.sleep(PAUSE_SECONDS)
-
-    def _is_gone(self, ref: Ref) -> bool:
-        return gone(self._wire.call("GET", f"/containers/{ref.id}/json"))
 
     def _forget(self, container_id: str) -> None:
         if prepared := self._prepared.pop(container_id, None):
