@@ -23,6 +23,13 @@ Memory = Annotated[str | None, Option("-m --memory", "Memory, swap included: 512
 Cpus = Annotated[str | None, Option("--cpus", "Processors: 1.5.")]
 Pids = Annotated[str | None, Option("--pids", "Processes and threads.")]
 Timeout = Annotated[str | None, Option("--timeout", "End it after this wall-clock time: 90m.")]
+Disk = Annotated[str | None, Option("--disk", "End it when workspace and HOME grow by more: 10g.")]
+ModelRequests = Annotated[
+    str | None, Option("--model-requests", "Requests to models through the broker.")
+]
+ModelTokens = Annotated[
+    str | None, Option("--model-tokens", "Tokens of models through the broker.")
+]
 IdleTimeout = Annotated[
     str | None, Option("--idle-timeout", "End it when it says and does nothing so long: 15m.")
 ]

@@ -68,6 +68,9 @@ def resume(  # noqa: PLR0917 - one parameter per option
     cpus: options.Cpus = None,
     pids: options.Pids = None,
     timeout: options.Timeout = None,
+    disk: options.Disk = None,
+    model_requests: options.ModelRequests = None,
+    model_tokens: options.ModelTokens = None,
     idle_timeout: options.IdleTimeout = None,
     network: options.Network = None,
     allow: Annotated[
@@ -121,6 +124,9 @@ def resume(  # noqa: PLR0917 - one parameter per option
             "limits.pids": pids,
             "limits.wall": timeout,
             "limits.idle": idle_timeout,
+            "limits.disk": disk,
+            "limits.model-requests": model_requests,
+            "limits.model-tokens": model_tokens,
             "network.mode": mode,
             "session-root": str(root) if root else None,
         }

@@ -100,15 +100,9 @@ def run(  # noqa: PLR0917 - one parameter per option
     cpus: options.Cpus = None,
     pids: options.Pids = None,
     timeout: options.Timeout = None,
-    disk: Annotated[
-        str | None, Option("--disk", "End it when workspace and HOME grow by more: 10g.")
-    ] = None,
-    model_requests: Annotated[
-        str | None, Option("--model-requests", "Requests to models through the broker.")
-    ] = None,
-    model_tokens: Annotated[
-        str | None, Option("--model-tokens", "Tokens of models through the broker.")
-    ] = None,
+    disk: options.Disk = None,
+    model_requests: options.ModelRequests = None,
+    model_tokens: options.ModelTokens = None,
     idle_timeout: options.IdleTimeout = None,
     network: options.Network = None,
     read_only: Annotated[

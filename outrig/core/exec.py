@@ -9,7 +9,8 @@
 | anything else         | -i | none   | what comes on stdin      |
 | anything else         | no | any    | no input                 |
 
-It is the session's user in the session's directory unless told otherwise.
+It is the session's user in the session's directory unless told otherwise. Secrets that the session
+has as variables it has, too, as that user: nobody else can read them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from __future__ import annotations
 from posixpath import isabs, join, normpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from outrig.core import identity
+from outrig.core import container, identity
 from outrig.core.engine import Command
 from outrig.core.frozen import frozen
+from outrig.core.secrets import ENVIRONMENT, INSIDE
 from outrig.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def draft(wish: Wish, session: Session, terminal: Terminal) -> Drafted:
     tty = _tty(wish, terminal)
     stdin = _stdin(wish, terminal, tty=tty)
     command = Command(
-        argv=wish.argv,
+        argv=_with_variables(wish.argv, session),
         user=_user(wish.user),
         working_dir=_working_dir(wish.workdir, session),
         tty=tty,
@@ -74,6 +76,16 @@ def environment(
     """What is added to the session's own: `given`, and what our terminal is, on a terminal."""
     ours = {name: host[name] for name in OF_OUR_TERMINAL if command.tty and host.get(name)}
     return {**ours, **given}
+
+
+def _with_variables(argv: tuple[str, ...], session: Session) -> tuple[str, ...]:
+    """No engine gives a command beside the agent what a script had set for the agent."""
+    noted = session.fields.get("secrets")
+    given = noted.get("given") if isinstance(noted, dict) else None
+    if not isinstance(given, dict) or "env" not in given.values():
+        return argv
+    script = f"{INSIDE}/{ENVIRONMENT}"
+    return (container.SHELL, "-c", f'[ -r {script} ] && . {script}; exec "$@"', "outrig", *argv)
 
 
 def _tty(wish: Wish, terminal: Terminal) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Way = Literal["broker", "file", "env"]
 
 INSIDE = "/run/outrig/secrets"
+ENVIRONMENT = ".environment"  # there: a script that sets the variables of way env
 _BROKERED = ("api", "upstream", "hosts")
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.frozen import frozen, given
-from outrig.core.secrets import INSIDE, names, variables
+from outrig.core.secrets import ENVIRONMENT, INSIDE, names, variables
 from outrig.core.session import with_fields
 from outrig.errors import StoreError, UsageError
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from outrig.record.redact import Redacting
     from outrig.runner.order import Order
     from outrig.store.creation import Held
-
-ENVIRONMENT = ".environment"
 
 
 @frozen

@@ -12,6 +12,7 @@ import typer
 
 from outrig.cli import option
 from outrig.cli.application import RUN_SETTINGS, for_typer
+from outrig.cli.resume import resume
 from outrig.cli.run import run
 from tests.conftest import Outrig
 
@@ -155,3 +156,11 @@ def test_a_run_that_is_spelled_out_loads_no_typer(tmp_path: Path, line, loaded):
         check=True,
     )
     assert done.stderr.split()[-1] == str(loaded)
+
+
+def test_every_limit_of_a_run_may_be_another_when_it_goes_on():
+    """`outrig resume`: limits are as they were, unless given anew."""
+    limits = {"memory", "cpus", "pids", "timeout", "idle_timeout", "disk"}
+    limits |= {"model_requests", "model_tokens"}
+    for command in (run, resume):
+        assert limits <= inspect.signature(command).parameters.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -108,6 +109,22 @@ class TestInASession:
         assert record["secrets"]["given"] == {"forge": "file", "token": "env"}
         assert record["secrets"]["redacted"] is False
         assert not vaults(session_root)
+
+    def test_what_runs_beside_it_has_them_too(self, outrig, session_root):
+        running = outrig.start("run", "--network", "none", "sh", "-c", "sleep 60", env=BOTH)
+        try:
+            until(lambda: any(session_root.glob("[!.]*/session.json")), "its record")
+            until(lambda: record_of(session_root)["status"] == "running", "its start")
+            look = 'printf "%s %s" "$(printf %s "$TOKEN" | sha256sum)" "$FORGE_FILE"'
+            said = outrig("exec", "@last", "sh", "-c", look).ok().out
+            digest = hashlib.sha256(KEY[::-1].encode()).hexdigest()
+            assert said == f"{digest}  - /run/outrig/secrets/forge"
+            assert outrig("exec", "@last", "printenv", "TOKEN").ok().out == "[REDACTED:token]\n"
+            assert outrig("exec", "-u", "4321", "@last", "printenv", "TOKEN").code == 1
+            assert outrig("exec", "@last", "nosuch").code == 127
+        finally:
+            outrig("kill", "@last")
+            running.communicate()
 
     def test_what_it_says_of_them_is_neither_shown_nor_kept(self, outrig, session_root):
         say = 'cat "$FORGE_FILE"; echo; printf %s "$TOKEN" >&2; base64 -w0 "$FORGE_FILE"'

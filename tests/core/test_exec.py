@@ -47,6 +47,15 @@ def test_terminal_and_input(terminal, how, tty, stdin) -> None:
     assert drafted.command.size == (terminal.size if tty else None)
 
 
+@pytest.mark.parametrize("ways", [{}, {"a": "file", "b": "broker"}, {"a": "file", "b": "env"}])
+def test_the_variables_that_are_secrets_are_there(ways) -> None:
+    session = Session({**SESSION.fields, "secrets": {"given": ways}})
+    argv = draft(wish("a", "b c"), session, NOTHING).command.argv
+    assert argv[-2:] == ("a", "b c")
+    assert (argv[0] == "/bin/sh") == ("env" in ways.values())
+    assert len(argv) == (6 if "env" in ways.values() else 2)
+
+
 def test_data_and_a_terminal_are_refused() -> None:
     with pytest.raises(UsageError, match="not a terminal"):
         draft(wish(tty=True, interactive=True), SESSION, DATA)
