@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from outrig.core import (
     command,
     identity,
+    limits,
     mounts,
     naming,
     network,
@@ -107,6 +108,7 @@ def draft(
             *security.risks(config),
             *command.forgotten(request, agent_name, agent),
             *sidecars.notices(config.sidecars, beside, reach.mode),
+            *limits.uncounted(config, given, agent_name, resolved.origin),
         ),
         origins=resolved.origin,
         secrets=tuple(given),

@@ -1,4 +1,4 @@
-"""Limits that a session hit, in words for whoever ran it.
+"""Limits in words for whoever runs a session: those that it hit, those that nobody counts for.
 
 | limit          | raised by                       |
 |----------------|---------------------------------|
@@ -17,8 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from outrig.core.config import Config
+    from outrig.core.secrets import Secret
     from outrig.core.session import Session
 
 FLAGS = {
@@ -38,3 +40,22 @@ def told(session: Session) -> Iterator[str]:
         if limit in FLAGS:
             key = f"limits.{limit.replace('_', '-')}"
             yield f"{key} was hit: {hit.get('evidence')}; more with {FLAGS[limit]}"
+
+
+def uncounted(
+    config: Config, given: Iterable[Secret], agent: str | None, origins: Mapping[str, str]
+) -> Iterator[str]:
+    """Limits on models where no broker counts; of a plain command only what its flags say."""
+    if any(one.route for one in given):
+        return
+    limits = config.limits
+    for name, limit in (
+        ("model-requests", limits.model_requests),
+        ("model-tokens", limits.model_tokens),
+    ):
+        key = f"limits.{name}"
+        if limit is not None and (agent or origins.get(key, "").startswith("--")):
+            yield (
+                f"{key} is not kept: no key of this session goes by a broker, which counts "
+                "(with --network filter or audit)"
+            )
