@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 NAMES = ("good.example", "cdn.example", "evil.example")
 LABEL = "org.outrig.test-internet"
 GREETING = b"SSH-2.0-test\r\n"
+GOOD_PORTS = (2222, 7, 19)  # beside HTTP and HTTPS, and opened after them
+PATIENCE = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,33 @@ def internet(client: docker.DockerClient, image: str, folder: Path) -> Iterator[
             client.networks.get("none").disconnect(container)
             network.connect(container, ipv4_address=address)
             container.start()
+        _until_up(made)
         yield made
+
+
+def _until_up(made: Internet) -> None:
+    """Each server answers: a client of a session is not asked twice."""
+    deadline = time.monotonic() + PATIENCE
+    for host, port in ((made.good, GOOD_PORTS[-1]), (made.evil, GOOD_PORTS[-1])):
+        while True:
+            try:
+                socket.create_connection((host, port), PATIENCE).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, f"nobody answers at {host}:{port}"
+                time.sleep(0.05)
+    question = bytes.fromhex("abcd01000001000000000000") + b"\4good\7example\0\0\1\0\1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.connect((made.resolver, 53))
+        line.settimeout(0.5)
+        while True:
+            try:
+                line.send(question)
+                line.recv(512)
+                break
+            except OSError:
+                assert time.monotonic() < deadline, f"no name is resolved at {made.resolver}"
+                time.sleep(0.05)
 
 
 # ------------------------------------------------------------------ what is served
@@ -284,13 +313,9 @@ def serve_web(who: str) -> None:
                 self.request.sendall(piece[:left])
                 left -= len(piece)
 
-    servers = [
-        plain,
-        secure,
-        Many(("0.0.0.0", 2222), Greeting),
-        Many(("0.0.0.0", 7), Echo),
-        Many(("0.0.0.0", 19), Source),
-    ]
+    handlers = (Greeting, Echo, Source)
+    others = (Many(("0.0.0.0", port), one) for port, one in zip(GOOD_PORTS, handlers, strict=True))
+    servers = [plain, secure, *others]
     for server in servers:
         threading.Thread(target=server.serve_forever).start()
 

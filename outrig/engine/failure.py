@@ -69,14 +69,20 @@ _NO_IMAGE = r"No such image: (?P<name>.*)"
 _NO_CONTAINER = r"[Nn]o such container(?:: (?P<name>\w+))?"
 
 
+# A signal, such as that of a new size, that came when the command was dead already; tini's pid is 1.
+_UNHEARD = b"[WARN  tini (1)] Child was dead when forwarding signal"
+
+
 def init_complaint(stderr_head: bytes) -> bool:
     """Whether init says that it could not execute the command: the agent never ran.
 
     `stderr_head` is the beginning of what the container wrote to stderr (or to its terminal);
-    the complaint is all that there is, so it must be the first line.
+    the complaint is all that there is, so it must be the first line; init may only have said
+    before it that a signal came too late.
     """
-    first = stderr_head.lstrip(b"\r\n").split(b"\n", 1)[0]
-    return re.fullmatch(_COMPLAINT, first.rstrip(b"\r")) is not None
+    lines = (line.rstrip(b"\r") for line in stderr_head.lstrip(b"\r\n").split(b"\n"))
+    first = next((line for line in lines if line != _UNHEARD), b"")
+    return re.fullmatch(_COMPLAINT, first) is not None
 
 
 def refusal(answer: Answer, doing: str) -> OutrigError:

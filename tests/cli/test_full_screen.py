@@ -72,12 +72,20 @@ def until_caught_up(run: Run, live: Pane) -> None:
 def let_go_and_come_back(run: Run, live: Pane, before: object) -> None:
     """The terminal is the user's in between, and then shows what it showed."""
     picture = live.rows()
+    between(run, live, before)
+    try:
+        live.until_rows(lambda rows: rows == picture, "the same picture as before")
+    except BaseException as error:
+        error.add_note("\n".join(["it showed before:", *picture]))
+        raise
+
+
+def between(run: Run, live: Pane, before: object) -> None:
     live.type(*DETACH)
     live.until("back to it: outrig attach")
     live.until_row("$")
     assert live.state() == before
     live.enter(*run.outrig.argv, "attach", run.session.name)
-    live.until_rows(lambda rows: rows == picture, "the same picture as before")
 
 
 def replayed(run: Run, other: Pane, words: str) -> list[str]:
@@ -113,13 +121,29 @@ def test_an_editor(run: Run, pane, live: Pane, begin):
     assert "new words \u2713" not in "".join(replayed(run, pane(), "new words \u2713"))
 
 
+EDITOR = ("vim", "-n", "-u", "NONE", "-N", "notes")
+MONITOR = ("-e", "HTOPRC=htoprc", "htop", "--no-color", "--delay=100")
+# Its header shows the load and the time, also above its setup, and they go on every ten seconds.
+STILL = """\
+htop_version=3.2.2
+config_reader_min_version=3
+header_layout=two_50_50
+column_meters_0=Hostname
+column_meter_modes_0=2
+column_meters_1=Blank
+column_meter_modes_1=2
+"""
+
+
 @needs("htop")
 def test_a_monitor(run: Run, live: Pane, begin):
     before = live.state()
-    begin(*OFFLINE, "htop", "--no-color", "--delay=100")
+    (run.work / "htoprc").write_text(STILL)
+    begin(*OFFLINE, *MONITOR)
     live.until("F10Quit")
     live.type("F2")  # its setup, which does not change by itself
-    live.until("Setup")
+    live.until("F10Done")
+    until_caught_up(run, live)
     let_go_and_come_back(run, live, before)
     live.type("Down")  # as an application's keypad says it
     live.until("2 columns")
@@ -132,15 +156,11 @@ def test_a_monitor(run: Run, live: Pane, begin):
     assert "htop" in run.outrig("logs").ok().out
 
 
-EDITOR = ("vim", "-n", "-u", "NONE", "-N", "notes")
-MONITOR = ("htop", "--no-color", "--delay=100")
-
-
 @pytest.mark.parametrize(
     "played",
     [
         pytest.param((EDITOR, "1 note", ("50G", "dd"), "51 note", "dd"), marks=needs("vim")),
-        pytest.param((MONITOR, "F10Quit", ("F2",), "Setup", "Down"), marks=needs("htop")),
+        pytest.param((MONITOR, "F10Quit", ("F2",), "F10Done", "Down"), marks=needs("htop")),
     ],
     ids=["an editor", "a monitor"],
 )
@@ -148,6 +168,7 @@ def test_what_is_exported_and_replayed_is_what_was_seen(run: Run, pane, live: Pa
     """Killed in the middle, so that its last picture is what stood on the terminal."""
     program, first, keys, second, later = played
     (run.work / "notes").write_text("".join(f"{number} note\n" for number in range(1, 100)))
+    (run.work / "htoprc").write_text(STILL)
     begin(*OFFLINE, *program)
     live.until(first)
     live.type(*keys)
@@ -338,7 +359,11 @@ def test_claude_codes_own_interface(run: Run, pane, live: Pane, begin, engine_cl
         until((run.work / "ran.txt").exists, "the file that was made")
         live.until("done")
         until_caught_up(run, live)
-        let_go_and_come_back(run, live, before)
+        between(run, live, before)
+        live.until("done")
+        until_caught_up(
+            run, live
+        )  # it goes on drawing for itself: hints come, and go after a while
         live.type("/exit")
         live.until("Exit the CLI")
         live.type("Enter")

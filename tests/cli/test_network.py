@@ -30,6 +30,11 @@ PROBE = Path(__file__).with_name("reaching.py")
 ALLOWED = ("good.example", "metadata.example", "both.example", "rebind.example")
 
 
+def started(directory: Path) -> str:
+    said: str = json.loads((directory / "session.json").read_bytes())["started_at"]
+    return said
+
+
 @dataclass
 class Session:
     """`outrig run` on the host image, in the test internet."""
@@ -59,7 +64,8 @@ class Session:
         return found
 
     def directory(self) -> Path:
-        return max(path for path in self.home.sessions.iterdir() if path.name[0] != ".")
+        """Of the last one; two that began within a second are in no order by their ids."""
+        return max(self.home.sessions.glob("[!.]*"), key=started)
 
     def record(self) -> dict[str, Any]:
         read: dict[str, Any] = json.loads((self.directory() / "session.json").read_bytes())

@@ -145,6 +145,9 @@ def test_gone_is_only_said_of_containers() -> None:
     assert not gone(answer("No such container: 5f1c", 500))
 
 
+UNHEARD = b"[WARN  tini (1)] Child was dead when forwarding signal"
+
+
 # tini 0.19.0, as docker-init of 20.10.24
 @pytest.mark.parametrize(
     "words",
@@ -160,6 +163,8 @@ def test_gone_is_only_said_of_containers() -> None:
         b"outrig-env: 1: exec: nosuch: not found\n",
         b"outrig-env: exec: line 0: nosuch: not found\n",  # busybox 1.35
         b"outrig-env: line 1: exec: /bin: cannot execute: Is a directory\n",
+        UNHEARD + b"\r\noutrig-size: 1: exec: nosuch: not found\r\n",
+        UNHEARD + b"\n" + UNHEARD + b"\n[FATAL tini (7)] exec nosuch failed: Permission denied\n",
     ],
 )
 def test_inits_complaint(words: bytes) -> None:
@@ -176,6 +181,8 @@ def test_inits_complaint(words: bytes) -> None:
         b"[FATAL tini (7)] no child process could be found\n",
         b"building...\n[FATAL tini (7)] exec nosuch failed: No such file or directory\n",
         b"[WARN  tini (6)] Tini is not running as PID 1\n",
+        UNHEARD + b"\n",
+        UNHEARD + b"\nsh: 1: nosuch: not found\n",
     ],
 )
 def test_not_inits_complaint(words: bytes) -> None:
