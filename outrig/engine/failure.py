@@ -69,7 +69,7 @@ _NO_IMAGE = r"No such image: (?P<name>.*)"
 _NO_CONTAINER = r"[Nn]o such container(?:: (?P<name>\w+))?"
 
 
-# A signal, such as that of a new size, that came when the command was dead already; tini's pid is 1.
+# A signal, such as that of a new size, that came when the command was dead; tini's pid is 1.
 _UNHEARD = b"[WARN  tini (1)] Child was dead when forwarding signal"
 
 
