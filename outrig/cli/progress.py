@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Self
 
 from outrig.core.table import shortened
-from outrig.core.terminal import one_line, safe
+from outrig.core.terminal import one_line, plain, safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Progress:
 
     def notice(self, text: str) -> None:
         """A step of outrig's own."""
-        self._write(f"[outrig] {safe(text)}\n")
+        self._write(f"[outrig] {plain(text)}\n")
 
     def log(self, name: str) -> Callable[[str], None]:
         """Where the lines about one image go."""

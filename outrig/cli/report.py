@@ -20,7 +20,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from outrig.core.limits import told
-from outrig.core.terminal import one_line, safe
+from outrig.core.terminal import one_line, plain
 from outrig.errors import OutrigError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def fail(command: str | None, error: OutrigError, *, as_json: bool) -> int:
         shown = json.dumps({"error": as_object(error)})
     else:
         shown = f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
-    say_line(shown if as_json else safe(shown))
+    say_line(shown if as_json else plain(shown))
     return error.run_exit_code if command in PASSES_CODES_THROUGH else error.exit_code
 
 
@@ -79,8 +79,9 @@ def as_object(error: OutrigError) -> dict[str, str | None]:
 
 
 def notice(text: str) -> None:
-    """Progress and notices: one line each, on stderr."""
-    say_line(f"[outrig] {safe(text)}")
+    """Progress and notices: one line each, on stderr, whatever names are in it."""
+    line = plain(text).replace("\n", " ")
+    say_line(f"[outrig] {line}")
 
 
 def missing(session: Session) -> None:

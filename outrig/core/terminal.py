@@ -38,6 +38,13 @@ def safe(text: str) -> str:
     return _compiled(_UNWANTED).sub(_keep, text)
 
 
+def plain(text: str) -> str:
+    """Text of several lines, without colours: what outrig says itself has none."""
+    if _is_plain(text.replace("\n", "")):
+        return text
+    return _compiled(_UNWANTED).sub(_keep_text, text)
+
+
 def one_line(text: str) -> str:
     """Metadata in one line: no colour, no line breaks, runs of white space as one space."""
     if not _is_plain(text):

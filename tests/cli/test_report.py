@@ -82,10 +82,11 @@ def test_as_json(capfd):
 
 
 def test_nothing_said_commands_a_terminal(capfd):
-    ended("show", OutrigError("no \x1b]0;title\x07 \x9b2J", hint="\x1b[5A"))
-    report.notice("line\x1b[2J\rover")
+    ended("show", OutrigError("no \x1b]0;title\x07 \x9b2J\x1b[31mred", hint="\x1b[5A"))
+    report.notice("line\x1b[2J\rover\x1b[31m\nerror: forged")
     said = capfd.readouterr().err
     assert not {"\x1b", "\x07", "\x9b", "\r"} & set(said)
+    assert said.splitlines()[-1] == "[outrig] line over error: forged"
 
 
 def test_a_lone_surrogate_can_be_said(capfd):
