@@ -7,6 +7,9 @@
 | metadata.example           | 169.254.169.254                                                |
 | rebind.example             | the good server at first, then this machine                    |
 | both.example               | the good server and a private address                          |
+| six.example                | the good server, by IPv6 alone                                 |
+| inside.example             | a private address of IPv6, and the good server                 |
+| nat64.example              | this machine's loopback, by way of a translator                |
 | any other                  | nothing; but who asked for it is kept                          |
 
 As a program (`python internet.py dns|web ...`) it is what runs in the containers, with nothing
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
 
     import docker
 
-NAMES = ("good.example", "cdn.example", "evil.example")
+NAMES = ("good.example", "cdn.example", "evil.example", "six.example")
 LABEL = "org.outrig.test-internet"
 GREETING = b"SSH-2.0-test\r\n"
 GOOD_PORTS = (2222, 7, 19)  # beside HTTP and HTTPS, and opened after them
@@ -52,9 +55,12 @@ PATIENCE = 30.0  # seconds
 class Internet:
     network: str
     subnet: str  # without the last number and its dot
+    subnet_six: str  # without its two colons
     resolver: str
     good: str
     evil: str
+    good_six: str
+    evil_six: str
     folder: Path  # ca.pem, and what the servers kept
 
     @property
@@ -76,29 +82,39 @@ def internet(client: docker.DockerClient, image: str, folder: Path) -> Iterator[
     """Up while the block lasts."""
     from docker.types import IPAMConfig, IPAMPool  # noqa: PLC0415 - not in the containers
 
-    subnet = f"11.213.{os.urandom(1)[0]}"
+    number = os.urandom(1)[0]
+    subnet, subnet_six = f"11.213.{number}", f"2a0e:b107:f1e:{number:x}"
     content(folder)
     network = client.networks.create(
         f"outrig-test-{os.urandom(4).hex()}",
         driver="bridge",
         options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
-        ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=f"{subnet}.0/24", gateway=f"{subnet}.1")]),
+        enable_ipv6=True,
+        ipam=IPAMConfig(
+            pool_configs=[
+                IPAMPool(subnet=f"{subnet}.0/24", gateway=f"{subnet}.1"),
+                IPAMPool(subnet=f"{subnet_six}::/64", gateway=f"{subnet_six}::1"),
+            ]
+        ),
         labels={LABEL: "1"},
     )
     made = Internet(
         network=str(network.name),
         subnet=subnet,
+        subnet_six=subnet_six,
         resolver=f"{subnet}.53",
         good=f"{subnet}.10",
         evil=f"{subnet}.66",
+        good_six=f"{subnet_six}::10",
+        evil_six=f"{subnet_six}::66",
         folder=folder,
     )
     with contextlib.ExitStack() as undo:
         undo.callback(network.remove)
-        for address, words in (
-            (made.resolver, ["dns", subnet]),
-            (made.good, ["web", "good"]),
-            (made.evil, ["web", "evil"]),
+        for address, six, words in (
+            (made.resolver, None, ["dns", subnet, subnet_six]),
+            (made.good, made.good_six, ["web", "good"]),
+            (made.evil, made.evil_six, ["web", "evil"]),
         ):
             container = client.containers.create(
                 image,
@@ -113,7 +129,7 @@ def internet(client: docker.DockerClient, image: str, folder: Path) -> Iterator[
             )
             undo.callback(container.remove, force=True)
             client.networks.get("none").disconnect(container)
-            network.connect(container, ipv4_address=address)
+            network.connect(container, ipv4_address=address, ipv6_address=six)
             container.start()
         _until_up(made)
         yield made
@@ -233,7 +249,7 @@ def _apt(folder: Path, work: Path) -> None:
 # ------------------------------------------------------------------ the servers
 
 
-def serve_names(subnet: str) -> None:
+def serve_names(subnet: str, six: str) -> None:
     """A resolver that keeps what it is asked."""
     leads = {
         "good.example": [f"{subnet}.10"],
@@ -241,6 +257,9 @@ def serve_names(subnet: str) -> None:
         "evil.example": [f"{subnet}.66"],
         "metadata.example": ["169.254.169.254"],
         "both.example": [f"{subnet}.10", "10.0.0.1"],
+        "six.example": [f"{six}::10"],
+        "inside.example": [f"{subnet}.10", "fd00::10"],
+        "nat64.example": ["64:ff9b::7f00:1"],
     }
     turns = {"rebind.example": iter([f"{subnet}.10"])}
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -255,14 +274,20 @@ def serve_names(subnet: str) -> None:
             if name in turns and kind == b"\0\1":
                 found = [next(turns[name], f"{subnet}.1")]
             known = name in leads or name in turns
-            found = found if kind == b"\0\1" else []
-            records = b"".join(
-                b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(one) for one in found
-            )
+            records = [record for one in found if (record := _record(one, kind))]
             head = question[:2] + struct.pack(
-                "!HHHHH", 0x8180 if known else 0x8183, 1, len(found), 0, 0
+                "!HHHHH", 0x8180 if known else 0x8183, 1, len(records), 0, 0
             )
-            listener.sendto(head + question[12 : end + 4] + records, asker)
+            listener.sendto(head + question[12 : end + 4] + b"".join(records), asker)
+
+
+def _record(address: str, kind: bytes) -> bytes:
+    """What answers with an address; nothing for one of the other family."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if kind != (b"\0\x1c" if ":" in address else b"\0\1"):
+        return b""
+    packed = socket.inet_pton(family, address)
+    return b"\xc0\x0c" + kind + struct.pack("!HIH", 1, 0, len(packed)) + packed
 
 
 def _name(question: bytes) -> tuple[str, int]:
@@ -283,9 +308,10 @@ def serve_web(who: str) -> None:
 
     class Server(http.server.ThreadingHTTPServer):
         daemon_threads = True
+        address_family: int = socket.AF_INET6
 
     handler = functools.partial(Handler, directory="/content/www")
-    plain, secure = Server(("0.0.0.0", 80), handler), Server(("0.0.0.0", 443), handler)
+    plain, secure = Server(("::", 80), handler), Server(("::", 443), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain("/content/ca.pem", "/content/key.pem")
     secure.socket = context.wrap_socket(
@@ -294,6 +320,7 @@ def serve_web(who: str) -> None:
 
     class Many(socketserver.ThreadingTCPServer):
         request_queue_size = 128
+        address_family: int = socket.AF_INET6
         daemon_threads = True
 
     class Greeting(socketserver.BaseRequestHandler):
@@ -314,11 +341,14 @@ def serve_web(who: str) -> None:
                 left -= len(piece)
 
     handlers = (Greeting, Echo, Source)
-    others = (Many(("0.0.0.0", port), one) for port, one in zip(GOOD_PORTS, handlers, strict=True))
+    others = (Many(("::", port), one) for port, one in zip(GOOD_PORTS, handlers, strict=True))
     servers = [plain, secure, *others]
     for server in servers:
         threading.Thread(target=server.serve_forever).start()
 
 
 if __name__ == "__main__":
-    {"dns": serve_names, "web": serve_web}[sys.argv[1]](sys.argv[2])
+    if sys.argv[1] == "dns":
+        serve_names(*sys.argv[2:])
+    else:
+        serve_web(sys.argv[2])

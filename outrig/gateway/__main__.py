@@ -14,7 +14,7 @@ try:
     if len(sys.argv) > 1:
         from outrig.gateway import apart
 
-        sys.exit(apart.main(*sys.argv[1:]))
+        apart.main(*sys.argv[1:])
     from outrig.gateway import serve
 
     sys.exit(serve.near())

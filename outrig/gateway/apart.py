@@ -26,7 +26,7 @@ import socket
 import sys
 from ipaddress import ip_interface
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Never
 
 from outrig.gateway import kernel
 from outrig.gateway.kernel import SetupError
@@ -86,7 +86,7 @@ def _router(family: str) -> str | None:
 # ------------------------------------------------------------------ the one that stays behind
 
 
-def main(own: str, agent: str, uid: str, gid: str) -> int:
+def main(own: str, agent: str, uid: str, gid: str) -> Never:
     """What the first process does, until the gate has ended. Raises SetupError or OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     gate = os.fork()
@@ -106,18 +106,27 @@ def main(own: str, agent: str, uid: str, gid: str) -> int:
         listening.close()
     ours.close()
     kernel.give_up_privileges(int(uid), int(gid))
-    return _end_of(gate)
+    os._exit(_end_of(gate))  # the interpreter's own end would take 20 ms of each session's
 
 
 def _set_up(own: str, agent: str) -> Listeners:
-    six = _six()
-    kernel.run("ip", "-batch", "-", said=_loopback(own, agent, six=six))
+    kernel.run("ip", "-batch", "-", said=_loopback("32", own, agent))
     kernel.run("iptables-restore", "-w", "--noflush", said=_filter(_LOOPBACK_4, own, agent))
-    if six:
+    return Listeners.behind(own, six=_set_up_six())
+
+
+def _set_up_six() -> bool:
+    """The same for IPv6; without it such an address is out of reach, and nothing is lost."""
+    if not _six():
+        return False
+    try:
         kernel.run(
             "ip6tables-restore", "-w", "--noflush", said=_filter(_LOOPBACK_6, OWN_6, AGENT_6)
         )
-    return Listeners.behind(own, six=six)
+    except SetupError:  # a kernel without NAT for IPv6
+        return False
+    kernel.run("ip", "-batch", "-", said=_loopback("128", OWN_6, AGENT_6))
+    return True
 
 
 def assert_alone() -> None:
@@ -144,13 +153,10 @@ def _six() -> bool:
         return False
 
 
-def _loopback(own: str, agent: str, *, six: bool) -> str:
-    given = [(own, f"{own}/32"), (agent, f"{agent}/32")]
-    lines = [f"address add {one} dev {_LOOPBACK}" for _, one in given]
-    lines.append(f"route add default dev {_LOOPBACK} src {agent}")
-    if six:
-        lines += [f"address add {one}/128 dev {_LOOPBACK} nodad" for one in (OWN_6, AGENT_6)]
-        lines.append(f"route add default dev {_LOOPBACK} src {AGENT_6}")
+def _loopback(whole: str, *of_its_own: str) -> str:
+    checked = "" if whole == "32" else " nodad"
+    lines = [f"address add {one}/{whole} dev {_LOOPBACK}{checked}" for one in of_its_own]
+    lines.append(f"route add default dev {_LOOPBACK} src {of_its_own[-1]}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -167,7 +173,7 @@ def _filter(*of_its_own: str) -> str:
 # ------------------------------------------------------------------ the gate
 
 
-def _gate(line: socket.socket) -> None:
+def _gate(line: socket.socket) -> Never:
     """What the second process does. It never returns."""
     try:
         _leave()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.core import network
@@ -29,7 +30,8 @@ _CAPABILITIES = (
     *("NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN"),
 )
 _SYSCTLS = {"net.ipv4.ip_forward": "0"}
-_SIX = {"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.lo.disable_ipv6": "0"}
+# Engines switch IPv6 off in a container that has none outside; here it ends at the gate.
+_SIX = {"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.all.forwarding": "0"}
 _PIDS = 128
 
 
@@ -54,10 +56,10 @@ def hold(
         ),
         link=making.outside,
         capabilities=_CAPABILITIES,
-        sysctls=_SYSCTLS,
+        sysctls={**_SYSCTLS, **(_SIX if Path("/proc/sys/net/ipv6").exists() else {})},
         pids=_PIDS,
     )
-    ref = making.engine.prepare(made, program.ENVIRONMENT)
+    ref = making.engine.prepare(made, program.environment())
     making.made_container(ref, GATEWAY, attempt)
     told = f"{json.dumps(setting)}\n".encode()
     starting = Aside(lambda: beside.start(making, ref, told, failed=FAILED))

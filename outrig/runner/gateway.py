@@ -67,6 +67,7 @@ def _apart(making: Making) -> Ready:
     _tell_place(making, inner)
     mounts = (*_shown(folder), *_outside(making))
     link, starting = apart.hold(making, mounts, _setting(making, inner))
+    program.compile_ahead()  # while the engine is busy
     return Ready(
         link=link,
         mounts=(_resolver(making, inner),),
@@ -97,7 +98,7 @@ def _near(making: Making) -> Ready:
         sysctls=_SYSCTLS,
         pids=_PIDS,
     )
-    ref = making.engine.prepare(made, program.ENVIRONMENT)
+    ref = making.engine.prepare(made, program.environment())
     making.made_container(ref, GATEWAY, attempt)
     network_id, inner = making_network.there()
     hosts = sidecars.hosts(making.order.plan.sidecars, inner)

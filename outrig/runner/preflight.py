@@ -151,7 +151,7 @@ def _try(making: Making, link: Link, near: Sequence[str]) -> None:
         sysctls={},
         pids=_PIDS,
     )
-    ref = making.engine.prepare(made, program.ENVIRONMENT)
+    ref = making.engine.prepare(made, program.environment())
     making.made_container(ref, ROLE, attempt)
     with (
         socket.create_server(("", 0), family=_family(), dualstack_ipv6=_is_dual()) as here,

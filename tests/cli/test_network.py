@@ -164,6 +164,55 @@ def test_nothing_else_is_reached_and_the_refusals_are_told_of(
     assert ("refused", "TLS: the ClientHello names evil.example") in rules
 
 
+SIX = """
+for url in "$@"; do
+    if curl -gfs --cacert ca.pem -m 8 -o /dev/null "$url"; then echo yes; else echo no; fi
+done
+"""
+
+
+def six(session: Session, mode: str, *urls: str, allow: tuple[str, ...] = ()) -> str:
+    """Which are reached: a letter for each."""
+    rules = [word for rule in allow for word in ("--allow", rule)]
+    done = session("run", "--network", mode, *rules, "--", "sh", "-c", SIX, "sh", *urls).ok()
+    return "".join(line[0] for line in done.out.splitlines())
+
+
+@pytest.mark.parametrize(("mode", "evil"), [("filter", "n"), ("audit", "y")])
+def test_ipv6_is_reached_by_name_by_address_and_by_the_rules(
+    session: Session, net: Internet, mode: str, evil: str
+):
+    names = ("six.example", "inside.example", "nat64.example")
+    urls = (
+        *(
+            "http://six.example/hello",
+            "https://six.example/hello",
+            f"http://[{net.good_six}]/hello",
+        ),
+        *("http://inside.example/hello", "http://nat64.example/", "http://[fd00::10]/"),
+        *(f"http://[{net.subnet_six}::1]/", "http://[::ffff:127.0.0.1]/"),
+        f"http://[{net.evil_six}]/hello",
+    )
+    allow = (*names, f"{net.good_six}/127") if mode == "filter" else ()
+    assert six(session, mode, *urls, allow=allow) == "yyynnnnn" + evil
+    told = {(line.get("host"), line["verdict"], line.get("address")) for line in session.lines()}
+    assert ("six.example", "allowed", net.good_six) in told
+    assert (net.good_six, "allowed", net.good_six) in told
+    assert ("inside.example", "refused", "fd00::10") in told
+    assert ("nat64.example", "refused", "64:ff9b::7f00:1") in told
+    rules = {(line.get("address"), line["rule"]) for line in session.lines()}
+    assert ("fd00::10", "special private") in rules
+    assert (f"{net.subnet_six}::1", "special this machine") in rules
+
+
+def test_open_keeps_ipv6_from_this_machine_and_its_neighbours(session: Session, net: Internet):
+    """A rule lets a neighbour through; the other one stays as far away as this machine."""
+    urls = tuple(
+        f"http://[{one}]/hello" for one in (net.good_six, net.evil_six, f"{net.subnet_six}::1")
+    )
+    assert six(session, "open", *urls, allow=(net.good_six,)) == "ynn"
+
+
 def test_audit_lets_names_through_and_rules_are_learned_from_it(
     session: Session, net: Internet, service: int
 ):
