@@ -58,4 +58,5 @@ def attach(  # noqa: PLR0917 - one parameter per option, as typer wants them
     report.limits(session_now)
     report.tamper(session_now)
     report.over(session_now)
+    report.bell(session_now.fields)
     return EXIT_OWN_FAILURE if session_now.exit_code is None else session_now.exit_code

@@ -24,7 +24,7 @@ from outrig.core.terminal import one_line, plain
 from outrig.errors import OutrigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from outrig.core.session import Session
 
@@ -117,9 +117,9 @@ def over(session: Session) -> None:
     notice(f"{session.id} {session.status}{code} after {took}; next: outrig logs {session.id}")
 
 
-def bell() -> None:
-    """Where nobody is at a terminal, there is none to ring."""
-    if os.isatty(2):
+def bell(record: Mapping[str, object]) -> None:
+    """At the end of one that was run with --notify; without a terminal there is none to ring."""
+    if record.get("notify") is True and os.isatty(2):
         with contextlib.suppress(OSError):
             os.write(2, b"\a")
 

@@ -80,6 +80,7 @@ def handing_out(result: Result, *, as_json: bool) -> Iterator[None]:
         result.hand_out(record or {"error": report.as_object(error)})
         if as_json and record:
             output.as_json(record)
+        report.bell(record or {})
         raise
 
 
@@ -108,8 +109,7 @@ def run(asked: Asked, result: Result) -> int:
         output.as_json(session.fields)
     else:
         report.over(session)
-    if asked.request.notify:
-        report.bell()
+    report.bell(session.fields)
     return EXIT_OWN_FAILURE if session.exit_code is None else session.exit_code
 
 

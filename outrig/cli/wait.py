@@ -35,6 +35,7 @@ def wait(
         report.limits(session)
         report.tamper(session)
         report.over(session)
+        report.bell(session.fields)
         codes.append(_code(session))
         if len(founds) > 1:
             output.text(f"{found.session.id} {codes[-1]}\n")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import until
+from tests.cli.conftest import Screen, until
 from tests.conftest import leftovers
 
 if TYPE_CHECKING:
@@ -249,6 +249,17 @@ def test_a_bell_at_the_end(run: Run, screen, options, rings):
     assert shown.wait() == 3
     assert (b"\a" in shown.said) == rings
     assert run.record().get("notify", False) == rings
+
+
+def test_the_bell_rings_for_who_came_later_and_for_what_never_began(run: Run, screen):
+    run("-d", "--notify", "--name", "one", "sh", "-c", "sleep 1; exit 3").ok()
+    attached = Screen(run.outrig, "attach", "one")
+    assert attached.wait() == 3
+    attached.close()
+    assert b"\a" in attached.said
+    failed = screen("--notify", "--name", "two", "no-such-command")
+    assert failed.wait() == 127
+    assert b"\a" in failed.said
 
 
 def test_two_ctrl_c_in_a_raw_terminal_are_two_keys(run: Run, screen):
