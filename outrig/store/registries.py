@@ -10,6 +10,9 @@ say what it uses then. Only files of the machine and of the user are read, never
 | apt    | /etc/apt/sources.list, sources.list.d                    | it needs none           |
 | cargo  | ~/.cargo/config.toml                                     | nothing is known        |
 | go     | GOPROXY, GOSUMDB, ~/.config/go/env                       | go's own go.env         |
+
+A setting that only adds to the usual registry (extra-index-url, @scope:registry) leaves that; and
+pip's usual one hands its files out by another host, also where somebody has named it.
 """
 
 from __future__ import annotations
@@ -57,11 +60,20 @@ _SETTINGS = {
     "cargo": re.compile(r"^\s*(?:registry|index|replace-with)\s*=(.*)", re.MULTILINE),
     "go": re.compile(r"^\s*(?:GOPROXY|GOSUMDB)\s*=(.*)", re.MULTILINE),
 }
+# Which of them take the place of the usual one. Of the other clients all do.
+_REPLACING = {
+    "pip": ("PIP_INDEX_URL", re.compile(r"^\s*index-url\s*=(.*)", re.MULTILINE)),
+    "npm": ("NPM_CONFIG_REGISTRY", re.compile(r"^\s*registry\s*=(.*)", re.MULTILINE)),
+    "go": ("GOPROXY", re.compile(r"^\s*GOPROXY\s*=(.*)", re.MULTILINE)),
+}
 # The client's own program, and what in it says where it goes without a setting.
 _BUILT_IN = {
     "pip": (
         ("usr/lib/python3/dist-packages/pip/_internal/models/index.py",),
-        re.compile(r"PackageIndex\((.*)\)|file_storage_domain=[\"']([^\"']+)", re.MULTILINE),
+        re.compile(
+            r"^PyPI = PackageIndex\(\s*[\"']([^\"']+)[\"'],\s*file_storage_domain=[\"']([^\"']+)",
+            re.MULTILINE,
+        ),
     ),
     "npm": (
         (
@@ -80,18 +92,36 @@ def hosts(env: Mapping[str, str], root: Path = Path("/")) -> Sequence[str]:
     home = places.home(env)
     found: set[str] = set()
     for client in ("pip", "npm", "apt", "deb822", "cargo", "go"):
-        said = {*_told(client, env, home, root)}
-        found |= said or {*_built_in(client, root)}
+        texts = _settings(client, home, root)
+        said = {*_told(client, env, texts)}
+        usual = {*_built_in(client, root)}
+        found |= said
+        if not _is_replaced(client, env, texts) or said & usual:
+            found |= usual
     return sorted(found)
 
 
-def _told(client: str, env: Mapping[str, str], home: Path, root: Path) -> Iterator[str]:
+def _settings(client: str, home: Path, root: Path) -> Sequence[str]:
+    system, own = _SYSTEM.get(client, ()), _OF_USER.get(client, ())
+    return [*_files(root, system), *_files(home, own)]
+
+
+def _told(client: str, env: Mapping[str, str], texts: Iterable[str]) -> Iterator[str]:
     """What the client's settings name. A file of this machine (file://) is no registry."""
     for name in _VARIABLES.get(client, ()):
         yield from _rules([env.get(name, "")])
-    files = (*_files(root, _SYSTEM.get(client, ())), *_files(home, _OF_USER.get(client, ())))
-    for text in files:
+    for text in texts:
         yield from _rules(_matches(_SETTINGS[client], text))
+
+
+def _is_replaced(client: str, env: Mapping[str, str], texts: Iterable[str]) -> bool:
+    """Whether the settings name another registry in place of the usual one, if only a file."""
+    if client not in _REPLACING:
+        return False
+    name, setting = _REPLACING[client]
+    if env.get(name) or env.get(name.lower()):
+        return True
+    return any(part.strip() for text in texts for part in _matches(setting, text))
 
 
 def _built_in(client: str, root: Path) -> Iterator[str]:

@@ -77,6 +77,39 @@ def test_a_client_without_a_setting_goes_where_its_own_program_says(machine):
     assert machine(**{NPM: text, ".npmrc": "registry=https://m.example"}) == ["m.example:443"]
 
 
+PIP = "usr/lib/python3/dist-packages/pip/_internal/models/index.py"
+INDEXES = """\
+PyPI = PackageIndex("https://i.example/", file_storage_domain="files.example")
+TestPyPI = PackageIndex(
+    "https://test.example/", file_storage_domain="test-files.example"
+)
+"""
+USUAL = ["files.example:443", "i.example:443"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ("", USUAL),
+        ("find-links = /opt/wheels\nextra-index-url = file:///opt/simple\n", USUAL),
+        ("extra-index-url = https://more.example/simple\n", [*USUAL, "more.example:443"]),
+        ("index-url = https://i.example/simple\n", USUAL),
+        ("index-url = https://mine.example/simple\n", ["mine.example:443"]),
+        ("index-url = file:///opt/simple\n", []),
+    ],
+)
+def test_where_pip_goes_for_an_index_and_for_its_files(machine, settings, found):
+    assert machine(**{PIP: INDEXES, "etc/pip.conf": f"[global]\n{settings}"}) == found
+
+
+def test_a_registry_for_a_scope_leaves_the_usual_one(machine):
+    text = "define('registry', {\n  default: `https://n.example/`,\n"
+    scoped = "@mine:registry=https://m.example/\n"
+    assert machine(**{NPM: text, ".npmrc": scoped}) == ["m.example:443", "n.example:443"]
+    both = f"{scoped}registry=https://o.example/\n"
+    assert machine(**{NPM: text, ".npmrc": both}) == ["m.example:443", "o.example:443"]
+
+
 def test_variables_count_too(tmp_path):
     env = {"HOME": str(tmp_path), "GOPROXY": "https://g.example|direct"}
     assert hosts(env, tmp_path) == ["g.example:443"]
