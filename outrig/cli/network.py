@@ -33,7 +33,7 @@ def show(
     global_config: GlobalConfig = None,
 ) -> None:
     """Show what a session reached and what it was refused, by rule, with bytes."""
-    from outrig.core.connections import rows
+    from outrig.core.connections import advice, rows
     from outrig.core.table import table
     from outrig.store import network
 
@@ -44,6 +44,8 @@ def show(
     reached = _reached(found)
     if reached:
         output.text(table([[one_line(word) for word in row] for row in rows(reached)]))
+    for words in advice(reached):
+        report.notice(words)
 
 
 @app.command(

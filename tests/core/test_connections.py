@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outrig.core.connections import HEADS, Reached, rows, rules, summed
+from outrig.core.connections import HEADS, Reached, advice, rows, rules, summed
 
 LINES = [
     {"verdict": "allowed", "rule": "default", "host": "a.example", "port": 443, "sent": 10},
@@ -42,3 +42,17 @@ def test_as_a_table():
 
 def test_rules_for_what_was_reached_and_nothing_else():
     assert rules(summed(LINES)) == ["[2001:4860::1]:80", "a.example:443"]
+    special = {"verdict": "allowed", "host": "in.example", "port": 443, "address": "10.0.0.7"}
+    by_name = [{**special, "rule": "allow in.example:443"}]
+    assert rules(summed(by_name)) == ["in.example:443"]
+    for rule in ("10.0.0.0/8", "10.0.0.7:443"):
+        learned = rules(summed([{**special, "rule": f"allow {rule}"}]))
+        assert learned == [rule, "in.example:443"]
+
+
+def test_what_is_not_public_needs_an_address():
+    refused = {"verdict": "refused", "rule": "special private", "host": "in.example", "port": 443}
+    found = list(advice(summed([*LINES, {**refused, "address": "fd00::1"}, refused])))
+    told = "in.example:443 is fd00::1 (private), which only an address allows: [fd00::1]:443"
+    assert found == [told]
+    assert list(advice(summed([*LINES, refused]))) == []
