@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from outrig.core import secrets
 from outrig.core.frozen import frozen
+from outrig.core.network import GATED
 from outrig.core.reference import resolve
 from outrig.core.words import refuse_bytes
 from outrig.errors import UsageError
@@ -52,7 +54,8 @@ def asked(
     if agent_name is not None:
         agent = config.agents[agent_name]
         values |= resolve(agent.env, host, f"agents.{agent_name}.env")
-        values |= _wanted(agent_name, agent, {**values, **host, **chosen}, instead=instead)
+        known = {**values, **host, **chosen}
+        values |= _wanted(agent_name, agent, known, instead=instead, config=config)
     values |= chosen
     for name, value in values.items():
         refuse_bytes(f"the value of {name}", (value,))
@@ -85,16 +88,25 @@ def given(flags: Sequence[str], host: Mapping[str, str]) -> tuple[dict[str, str]
 
 
 def _wanted(
-    name: str, agent: AgentConfig, known: Mapping[str, str], *, instead: Collection[str]
+    name: str,
+    agent: AgentConfig,
+    known: Mapping[str, str],
+    *,
+    instead: Collection[str],
+    config: Config,
 ) -> dict[str, str]:
     """With one key as a secret, no other is passed in: it would be there to be read."""
     secret = any(key in instead for key in agent.env_any_of)
     any_of = [key for key in agent.env_any_of if known.get(key) and not secret]
     if agent.env_any_of and not (any_of or secret):
         keys = " or ".join(agent.env_any_of)
+        left_out = secrets.given(config.secrets, name, GATED[0])
+        brokered = [one.name for one in left_out if one.variable in agent.env_any_of]
         raise UsageError(
             f'agent "{name}" needs {keys}, and none is set',
-            hint=f"export {agent.env_any_of[0]}=..., or pass it with -e",
+            hint=f"--network {GATED[0]}: secret {brokered[0]} goes by the broker, which is there"
+            if brokered
+            else f"export {agent.env_any_of[0]}=..., or pass it with -e",
         )
     optional = [key for key in agent.env_optional if known.get(key)]
     return {key: known[key] for key in (*any_of, *optional)}

@@ -10,6 +10,9 @@ import subprocess
 
 import pytest
 
+from tests.core.test_hostile_config import HOSTILE, NEVER, OWN, REFUSED
+
+A_KEY = {"ANTHROPIC_API_KEY": "the-key-of-the-user", "MINE": "mine"}
 CONFIG = """\
 default-image = "dev"
 
@@ -52,6 +55,44 @@ def test_a_clone_runs_with_what_narrows_and_one_line_says_the_rest(outrig, repo)
             "to see and approve it: outrig trust"
         )
     ]
+
+
+def together(rows):
+    """Keys and what they are set to, as one file."""
+    tables = {}
+    for key, said in rows:
+        table, _, name = key.rpartition(".")
+        tables.setdefault(table, []).append(f"{name} = {said}\n")
+    top = "".join(tables.pop("", []))
+    heads = {
+        table: f"[[{table[:-3]}]]" if table.endswith("[0]") else f"[{table}]" for table in tables
+    }
+    return top + "".join(f"{heads[table]}\n{''.join(said)}" for table, said in tables.items())
+
+
+def test_a_hostile_config_changes_nothing_of_what_is_planned(outrig, repo, home):
+    """Every row of tests/core/test_hostile_config.py at once, in a run as a user's."""
+    bounds = [(key, trusted) for key, (_, trusted) in HOSTILE.items() if trusted]
+    write(home.config / "outrig/config.toml", f"{together(bounds)}{OWN}")
+    rows = [(key, said) for key, (said, _) in HOSTILE.items() if key not in REFUSED]
+    # One entry is either built or pulled, and a secret goes one way.
+    rows = [row for row in rows if row[0] not in ("images.base.image-name", "secrets.forge.as")]
+    mount = [("workspace.mounts[0].container", '"/c"')]
+    plans = []
+    for text in ("", together([*rows, *mount])):
+        repo.write_text(text)
+        done = outrig("run", "--agent", "claude", "--dry-run", "--json", "-p", "x", env=A_KEY).ok()
+        plans.append(json.loads(done.out))
+        plans[-1].pop("config-origins")
+    said = plans[1].pop("notices"), plans[0].pop("notices")
+    assert plans[1] == plans[0]
+    assert "evil" not in json.dumps(said)
+    (line,) = (line for line in done.err.splitlines() if "is not approved" in line)
+    for key, _ in rows:
+        unit = (
+            ".".join(key.split(".")[:2]) if key.startswith(("images", "secrets", "side")) else key
+        )
+        assert unit.removesuffix(".host") in line or key.startswith(NEVER), key
 
 
 def test_an_image_of_its_own_is_an_error_before_anything_happens(outrig, repo, home):

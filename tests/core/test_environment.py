@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outrig.core.config import AgentConfig, Config
+from outrig.core.config import AgentConfig, Config, SecretConfig
 from outrig.core.environment import DEFAULT_PATH, asked, standard
 from outrig.core.identity import Identity
 from outrig.errors import ConfigError, UsageError
@@ -95,6 +95,14 @@ def test_no_key_at_all_is_an_error_that_names_them(host):
     with pytest.raises(UsageError, match='agent "bot" needs KEY or OTHER, and none is set') as no:
         asked(config(env_any_of=("KEY", "OTHER")), "bot", [], host)
     assert "export KEY=" in str(no.value.hint)
+
+
+def test_where_a_configured_key_waits_for_a_broker_that_is_said():
+    mine = SecretConfig(from_="env:X", upstream="https://model.example", variable="KEY")
+    settings = Config(secrets={"mine": mine}, agents={"bot": AgentConfig(env_any_of=("KEY",))})
+    with pytest.raises(UsageError, match="needs KEY, and none is set") as no:
+        asked(settings, "bot", [], {})
+    assert no.value.hint == "--network filter: secret mine goes by the broker, which is there"
 
 
 @pytest.mark.parametrize("layer", LAYERS)
