@@ -59,7 +59,7 @@ def test_a_clone_runs_with_what_narrows_and_one_line_says_the_rest(outrig, repo)
 
 def together(rows):
     """Keys and what they are set to, as one file."""
-    tables = {}
+    tables: dict[str, list[str]] = {}
     for key, said in rows:
         table, _, name = key.rpartition(".")
         tables.setdefault(table, []).append(f"{name} = {said}\n")
@@ -78,16 +78,16 @@ def test_a_hostile_config_changes_nothing_of_what_is_planned(outrig, repo, home)
     # One entry is either built or pulled, and a secret goes one way.
     rows = [row for row in rows if row[0] not in ("images.base.image-name", "secrets.forge.as")]
     mount = [("workspace.mounts[0].container", '"/c"')]
-    plans = []
-    for text in ("", together([*rows, *mount])):
-        repo.write_text(text)
-        done = outrig("run", "--agent", "claude", "--dry-run", "--json", "-p", "x", env=A_KEY).ok()
-        plans.append(json.loads(done.out))
-        plans[-1].pop("config-origins")
-    said = plans[1].pop("notices"), plans[0].pop("notices")
+    plan = ("run", "--agent", "claude", "--dry-run", "--json", "-p", "x")
+    repo.write_text("")
+    tame = outrig(*plan, env=A_KEY).ok()
+    repo.write_text(together([*rows, *mount]))
+    hostile = outrig(*plan, env=A_KEY).ok()
+    plans = [json.loads(tame.out), json.loads(hostile.out)]
+    said = [(one.pop("notices"), one.pop("config-origins"))[0] for one in plans]
     assert plans[1] == plans[0]
     assert "evil" not in json.dumps(said)
-    (line,) = (line for line in done.err.splitlines() if "is not approved" in line)
+    (line,) = (line for line in hostile.err.splitlines() if "is not approved" in line)
     for key, _ in rows:
         unit = (
             ".".join(key.split(".")[:2]) if key.startswith(("images", "secrets", "side")) else key
