@@ -24,6 +24,7 @@ def check(order: Order, engine: Engine, session_dir: Path | None) -> None:
     """Raise EngineError, MountError or UsageError for an order that is not to be launched."""
     _refuse_elsewhere(engine)
     _refuse_socket(order, engine)
+    _refuse_engines_own(order, engine)
     _refuse_own_state(order)
     _refuse_planted(order, session_dir)
 
@@ -48,6 +49,21 @@ def _refuse_socket(order: Order, engine: Engine) -> None:
             raise MountError(
                 f"{source} holds the engine's socket {path}: whoever has it has this machine",
                 hint="mount a directory that does not, or move the socket",
+            )
+
+
+def _refuse_engines_own(order: Order, engine: Engine) -> None:
+    """Where the engine keeps all containers, but for volumes, which are made to be mounted."""
+    if not order.mounts:
+        return
+    root = os.path.realpath(engine.facts().root_directory or "/var/lib/docker")
+    for mount in order.mounts:
+        within = inside(mount.source, (root,)) and not inside(mount.source, (f"{root}/volumes",))
+        if within or inside(root, (mount.source,)):
+            raise MountError(
+                f"-v {mount.source}: {root} is where the engine keeps every container; whoever "
+                "writes there has this machine",
+                hint="mount the directory that the session needs",
             )
 
 

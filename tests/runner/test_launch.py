@@ -163,6 +163,23 @@ def test_a_workspace_that_holds_the_engines_socket(home: Home, engine, linked):
     assert not list(home.sessions.glob("2*"))
 
 
+@pytest.mark.parametrize(
+    ("source", "refused"),
+    [("lib", True), ("lib/docker/x", True), (".", True), ("lib/docker/volumes/v/_data", False)],
+)
+def test_where_the_engine_keeps_containers(home: Home, engine, source, refused):
+    root = home.path / "data/lib/docker"
+    for name in ("x", "volumes/v/_data"):
+        (root / name).mkdir(parents=True)
+    seen = order(home, replace(FAKE, volumes=(f"{home.path}/data/{source}:/x",)))
+    made = engine(facts=replace(FACTS, root_directory=str(root)))
+    if not refused:
+        launched(home, made, seen).held.close()
+        return
+    with pytest.raises(MountError, match="is where the engine keeps every container"):
+        launched(home, made, seen)
+
+
 @pytest.mark.parametrize("kept", [".local/state/outrig", ".config/outrig", ".cache/outrig"])
 def test_no_session_writes_what_was_approved_or_configured(home: Home, engine, kept):
     (home.path / kept).mkdir(parents=True)
