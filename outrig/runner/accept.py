@@ -97,15 +97,7 @@ class _Acceptance:
             self._land(order, packs)
         if done.open:
             return replace(done, session=self._note(None))
-        session = works.moved(
-            self.found,
-            "accepted",
-            commit=commit,
-            into=delivery.short(ref),
-            also=lambda one: with_fields(one, accepting=None),
-        )
-        left = pins.forget_resolution(session, self.found.directory)
-        return replace(done, session=session, left=left)
+        return _recorded(self.found, done)
 
     def _lacks(self, commit: str) -> bool:
         """Whether the session holds more than the paths that were asked for."""
@@ -263,16 +255,8 @@ def _landed(found: Found, session: Session, home: Checkout) -> Accepted | None:
         return None
     if not home.repository.is_ancestor(commit, now):
         return None
-    session = works.moved(
-        found,
-        "accepted",
-        commit=commit,
-        into=delivery.short(ref),
-        also=lambda one: with_fields(one, accepting=None),
-    )
-    return Accepted(
+    arrived = Accepted(
         session=session,
-        left=pins.forget_resolution(session, found.directory),
         into=delivery.short(ref),
         commit=commit,
         commits=0,
@@ -280,3 +264,17 @@ def _landed(found: Found, session: Session, home: Checkout) -> Accepted | None:
         here=False,
         already=True,
     )
+    return _recorded(found, arrived)
+
+
+def _recorded(found: Found, done: Accepted) -> Accepted:
+    """It has landed, and the record says so from now on."""
+    session = works.moved(
+        found,
+        "accepted",
+        commit=done.commit,
+        into=done.into,
+        also=lambda one: with_fields(one, accepting=None),
+    )
+    left = pins.forget_resolution(session, found.directory)
+    return replace(done, session=session, left=left)

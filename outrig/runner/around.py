@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING
 from outrig.core import identity, security
 from outrig.core.container import memory_limit
 from outrig.core.frozen import frozen
-from outrig.core.session import (
-    preparing,
-    with_fields,
-)
-from outrig.runner import (
-    config,
-    image,
-    network,
-    secrets,
-    snapshot,
-    tamper,
-    workspace,
-)
+from outrig.core.session import preparing, with_fields
+from outrig.runner import config, image, network, secrets, snapshot, tamper, workspace
 
 if TYPE_CHECKING:
     import contextlib

@@ -24,14 +24,7 @@ from outrig.core.session import (
 )
 from outrig.errors import EngineError, EngineUnreachableError, OutrigError, StoreError
 from outrig.record.log import Recorder
-from outrig.runner import (
-    config,
-    homes,
-    mounted,
-    network,
-    secrets,
-    workspace,
-)
+from outrig.runner import config, homes, mounted, network, secrets, workspace
 from outrig.runner.around import Surroundings
 from outrig.runner.launched import Launched
 from outrig.store import places

@@ -1,7 +1,7 @@
 """Changes land in a directory that is no repository: all of them, or none.
 
 Each changed path must be as the session found it; what stands where one shall be made is in the
-way. The journal of the files is the one that checkouts have (moving.py), kept in a place given.
+way. The journal of the files is the one that checkouts have (journal.py), kept in a place given.
 """
 
 from __future__ import annotations
