@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
+MARK = os.urandom(5).hex()  # what runs beside this has others
 VALUES = {
-    "model": "sk-absent-ModelModelModel-0123456789",
-    "forge": "ghp_absent/Forge+Forge=Forge0123456789",
-    "token": "tok-absent \"Token\" Token 'Token' 0123456789",
-    "agent-key": "sk-absent-AgentAgentAgent-0123456789",  # as an agent finds it
+    "model": f"sk-absent-ModelModelModel-{MARK}",
+    "forge": f"ghp_absent/Forge+Forge=Forge{MARK}",
+    "token": f"tok-absent \"Token\" Token 'Token' {MARK}",
+    "agent-key": f"sk-absent-AgentAgentAgent-{MARK}",  # as an agent finds it
 }
 KEPT = ("model", "forge", "token")  # where the configuration says
 CONFIG = """\
@@ -136,8 +137,7 @@ def test_a_secret_is_nowhere_while_its_session_runs(
     mine: dict[str, Any] = {"label": f"org.outrig.session={running}"}
     containers = engine_client.containers.list(all=True, filters=mine)
     networks = engine_client.networks.list(filters=mine)
-    # With a gateway and the holder of its network, or by itself.
-    assert (len(containers), len(networks)) == ((3, 1) if mode == "filter" else (1, 0))
+    assert len(containers) == (2 if mode == "filter" else 1)  # with its gateway, or by itself
     api: Any = engine_client.api
     shown = [api.inspect_container(one.id) for one in containers]
     shown += [api.inspect_network(one.id) for one in networks]
