@@ -56,8 +56,8 @@ class Resolved:
 
     `confined` maps the dotted keys of paths that a repository declared to the directory which
     they must still be inside once their links are resolved; `narrowed` are the dotted keys of
-    limits that an unapproved repository set. `left_out` is what repositories say in vain, and
-    `unapproved` the images among it, with who declared them.
+    limits that an unapproved repository set, `doubted` those of its paths. `left_out` is what
+    repositories say in vain, and `unapproved` the images among it, with who declared them.
     """
 
     config: Config
@@ -65,6 +65,7 @@ class Resolved:
     warnings: tuple[str, ...] = ()
     confined: Mapping[str, str] = given(factory=dict)
     narrowed: frozenset[str] = frozenset()
+    doubted: frozenset[str] = frozenset()
     left_out: tuple[LeftOut, ...] = ()
     unapproved: Mapping[str, str] = given(factory=dict)
 
@@ -90,13 +91,18 @@ def resolve(layers: Sequence[Layer], *, home: str) -> Resolved:
             *_doubts(config, chosen),
         ),
         confined=_confined(chosen),
-        narrowed=frozenset(
-            keys.dotted(path)
-            for path, setting in chosen.items()
-            if _says_repository(setting) and setting.field.about["trust"] == "narrower"
-        ),
+        narrowed=_of_repository(chosen, "narrower"),
+        doubted=_of_repository(chosen, "repo-inside"),
         left_out=left_out,
         unapproved={name: place for one in judged for name, place in one.images.items()},
+    )
+
+
+def _of_repository(chosen: Mapping[Path, Setting], trusted: str) -> frozenset[str]:
+    return frozenset(
+        keys.dotted(path)
+        for path, setting in chosen.items()
+        if _says_repository(setting) and setting.field.about["trust"] == trusted
     )
 
 

@@ -222,6 +222,7 @@ def _configured_mount(item: MountConfig, key: str, resolved: Resolved) -> mounts
         writable=item.mode == "rw",
         declared=resolved.origin.get(f"{key}.host", key),
         within=resolved.confined.get(f"{key}.host"),
+        doubted=f"{key}.host" in resolved.doubted,
     )
 
 

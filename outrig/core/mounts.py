@@ -27,7 +27,8 @@ FORBIDDEN_TARGETS = ("/", *SYSTEM_TARGETS, "/etc/passwd", "/etc/group", "/sbin/d
 class MountSpec:
     """A mount as asked for; `declared` says where, for messages.
 
-    `within` is the directory that the resolved source must not leave: a repository's own mounts.
+    `within` is the directory that the resolved source must not leave: a repository's own mounts;
+    `doubted` are those that nobody approved.
     """
 
     source: str
@@ -35,6 +36,7 @@ class MountSpec:
     writable: bool
     declared: str
     within: str | None = None
+    doubted: bool = False
 
 
 def parse_volume(text: str) -> MountSpec:
@@ -54,7 +56,13 @@ def parse_volume(text: str) -> MountSpec:
 
 
 def spec(
-    source: str, target: str, *, writable: bool, declared: str, within: str | None = None
+    source: str,
+    target: str,
+    *,
+    writable: bool,
+    declared: str,
+    within: str | None = None,
+    doubted: bool = False,
 ) -> MountSpec:
     """A mount with a clean, allowed target. Raises MountError naming `declared`."""
     refuse_target(target, declared)
@@ -64,6 +72,7 @@ def spec(
         writable=writable,
         declared=declared,
         within=within,
+        doubted=doubted,
     )
 
 

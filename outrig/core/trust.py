@@ -3,7 +3,7 @@
 | trust of the key   | from the repo's config.toml or config.local.toml                          |
 |--------------------|---------------------------------------------------------------------------|
 | repo               | anything                                                                  |
-| repo-inside        | a path inside the repository; here lexically, its links are judged later  |
+| repo-inside        | a path inside the repository, in no .git; its links are judged later      |
 | repo-no-references | a text, but no ${VAR}                                                     |
 | narrower           | at most what system and global config, or the default, already allow      |
 | adds               | anything: it is added to what the layers below say, and takes nothing     |
@@ -51,6 +51,11 @@ def refusal(path: Path, field: Field, value: Any, *, root: str, allowed: str) ->
     """
     shown = keys.dotted(path)
     match field.about["trust"]:
+        case "repo-inside" if (own := _in_git(value)) is not None:
+            return (
+                f"{shown} is {keys.literal(own)}, in a .git of the repository; "
+                f"that may be set only {ways(path, field, allowed)}"
+            )
         case "trusted" | "global":
             return f"{shown} may not be set by a repository, only {ways(path, field, allowed)}"
         case "repo-inside" if (outside := _outside(value, root)) is not None:
@@ -112,6 +117,11 @@ def ways(path: Path, field: Field, allowed: str) -> str:
 def is_inside(path: str, root: str) -> bool:
     """Whether a clean absolute path is `root` or below it."""
     return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def _in_git(value: Any) -> str | None:
+    paths = value if isinstance(value, tuple) else (value,)
+    return next((path for path in paths if ".git" in path.split("/")), None)
 
 
 def _outside(value: Any, root: str) -> str | None:

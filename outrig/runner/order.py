@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from outrig.core import cascade, command, environment, network, reference, secrets
@@ -20,7 +21,7 @@ from outrig.store import layers, places
 from outrig.workspace import checkout, committer, guarded, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from outrig.core.cascade import Resolved
     from outrig.core.config import Config
@@ -100,16 +101,22 @@ def _drawn_up(
         given=given,
         env_literal=environment.literal(env_flags),
     )
-    mounts = _mounts(drafted, home)
+    told: list[str] = []
+    mounts = _mounts(drafted, home, told.append)
     top = Path(drafted.workspace.root)
     approved.refuse_changed(drafted.secrets, top, found.seals)
     for path in drafted.host_paths:
         approved.refuse_escape("host-paths", path, top)
+    kept = {mount.target for mount in mounts}
     wished = (*request.allow, *resolved.config.network.allow)
     reach = _reach(drafted, resolved.config, asked.values, where.env, wished)
     return Order(
-        plan=replace(drafted, network=reach),
-        config=resolved.config,
+        plan=replace(
+            drafted,
+            network=reach,
+            mounts=tuple(one for one in drafted.mounts if one.target in kept),
+        ),
+        config=_without_left_out(resolved.config, kept),
         confined=resolved.confined,
         unapproved=resolved.unapproved,
         seals=found.seals,
@@ -121,7 +128,7 @@ def _drawn_up(
         beside=_beside(drafted, resolved.config, where.env),
         seccomp=approved.profile(resolved.config.security.seccomp, top, found.seals),
         mounts=mounts,
-        warnings=(*resolved.warnings, *asked.notices, *_opened(mounts)),
+        warnings=(*resolved.warnings, *told, *asked.notices, *_opened(mounts)),
     )
 
 
@@ -137,7 +144,7 @@ def _read(where: Sources, home: Path) -> Layers:
     )
 
 
-def _mounts(drafted: RunPlan, home: Path) -> tuple[Mount, ...]:
+def _mounts(drafted: RunPlan, home: Path, tell: Callable[[str], None]) -> tuple[Mount, ...]:
     """Where they lead on the disk; the place to start is in one of them, or in the workspace."""
     root, isolation = Path(drafted.workspace.root), drafted.isolation
     guard = guarded.Guard(
@@ -150,10 +157,17 @@ def _mounts(drafted: RunPlan, home: Path) -> tuple[Mount, ...]:
         base=Path(drafted.workspace.start),
         home=home,
         guard=guard,
+        tell=tell,
     )
     if not isolation.own_tree:
         sources.refuse_missing(drafted.working_dir, root=root, target=drafted.target, mounts=mounts)
     return mounts
+
+
+def _without_left_out(config: Config, kept: Collection[str]) -> Config:
+    """What is kept of a configuration is what a session that goes on is given again."""
+    mounts = tuple(one for one in config.workspace.mounts if normpath(one.container) in kept)
+    return replace(config, workspace=replace(config.workspace, mounts=mounts))
 
 
 def _opened(mounts: Sequence[Mount]) -> Iterator[str]:

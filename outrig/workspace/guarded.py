@@ -1,13 +1,13 @@
 """What a repository's own config may not put into a session: an agent could have written it.
 
-The same holds for whoever names a path that goes through a link in the workspace.
+Whoever names a path that goes through a link in the workspace is refused the same.
 
-| its `[[workspace.mounts]]` shows, links resolved       | read-only | writable |
+| what its `[[workspace.mounts]]` shows, links resolved  | read-only | writable |
 |--------------------------------------------------------|-----------|----------|
-| a `.git`, something in one, or what has one in it      | refused   | refused  |
-| what `exclude` hides, whole or in part                 | refused   | refused  |
-| what `protect` names, whole or in part                 | fine      | refused  |
-| anything, in a mode that leaves the tree as it is      | fine      | refused  |
+| a `.git`, something in one, or what has one in it      | left out  | left out |
+| what `exclude` hides, whole or in part                 | left out  | left out |
+| what `protect` names, whole or in part                 | fine      | left out |
+| anything, in a mode that leaves the tree as it is      | fine      | left out |
 | anything else in the repository                        | fine      | fine     |
 
 Its `[workspace] path` does not lead into a `.git`, nor into what `protect` names. Who approves the
@@ -21,14 +21,12 @@ from typing import TYPE_CHECKING
 
 from outrig.core import ignore
 from outrig.core.frozen import frozen
-from outrig.errors import MountError, WorkspaceError
+from outrig.errors import WorkspaceError
 from outrig.workspace import masks, protect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-_HINT = "name the path itself with -v, or approve the repository's config: outrig trust"
 
 
 @frozen
@@ -40,11 +38,9 @@ class Guard:
     protect: Sequence[str] = ()
     exclude: Sequence[str] = ()
 
-    def refuse(self, source: Path, *, writable: bool, declared: str) -> None:
-        """Raise MountError for a resolved source that a repository may not mount."""
-        why = next(self._reasons(source, writable=writable), None)
-        if why:
-            raise MountError(f"{declared}: {source} {why}", hint=_HINT)
+    def why(self, source: Path, *, writable: bool) -> str | None:
+        """Why a resolved source is none that a repository may mount; None: it may."""
+        return next(self._reasons(source, writable=writable), None)
 
     def _reasons(self, source: Path, *, writable: bool) -> Iterator[str]:
         if shows_git(source):

@@ -17,7 +17,7 @@ from outrig.errors import MountError, WorkspaceError, reason
 from outrig.workspace.guarded import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from outrig.core.mounts import MountSpec
 
@@ -58,8 +58,11 @@ def resolve_mounts(
     base: Path,
     home: Path,
     guard: Guard | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Mount, ...]:
     """Engine mounts for the plan's further mounts, in an order that lets one nest in another.
+
+    `tell` hears of those of a repository that are left out.
 
     Raises MountError when a source is missing or refused, or a mount point lies in the workspace
     or in another mount and does not exist there as a plain file or directory.
@@ -73,10 +76,14 @@ def resolve_mounts(
         link = _refuse_escape(base / asked, root, source, spec)
         refuse_source(str(source), home=real_home, declared=spec.declared)
         _refuse_kind(source, spec)
-        if spec.within or link:
-            (guard or Guard(root=root)).refuse(
-                source, writable=spec.writable, declared=spec.declared
-            )
+        why = None
+        if link or spec.doubted:
+            why = (guard or Guard(root=root)).why(source, writable=spec.writable)
+        if why and link:
+            raise MountError(f"{spec.declared}: {source} {why}", hint="name the path itself")
+        if why and spec.doubted:
+            tell(f"{spec.declared}: left out: {source} {why}; to approve it: outrig trust")
+            continue
         mount = Mount(source=str(source), target=spec.target, writable=spec.writable)
         made[mount] = spec.declared
     for mount, declared in made.items():

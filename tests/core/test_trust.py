@@ -235,6 +235,15 @@ def test_a_mount_from_outside_is_left_out(text):
     assert resolved(text).config.workspace.mounts == ()
 
 
+@pytest.mark.parametrize("host", [".git", "a/../.git/hooks", "vendor/x/.git/config"])
+def test_a_mount_of_a_git_is_left_out(host):
+    text = f"[[workspace.mounts]]\nhost = '{host}'\ncontainer = '/x'"
+    assert "in a .git of the repository" in left_out(text)["workspace.mounts[0]"]
+    (mount,) = approved(text).config.workspace.mounts
+    assert "/.git" in mount.host
+    assert "in a .git of the repository" in refused("workspace.path = '.git/hooks'")
+
+
 def test_a_workspace_outside_would_be_another_session():
     assert "outside the repository" in refused("workspace.path = '..'")
 

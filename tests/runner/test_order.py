@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.core.request import Request
-from outrig.errors import ConfigError, MountError, UsageError, WorkspaceError
+from outrig.errors import ConfigError, MountError, OutrigError, UsageError, WorkspaceError
 from tests.runner.orders import order
 
 if TYPE_CHECKING:
@@ -86,19 +86,28 @@ def test_a_repositorys_mount_does_not_leave_it_by_a_link(home: Home, project: Pa
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("host = '.git'\ncontainer = '/x'", "shows the repository's own .git"),
-        ("host = 'hooks'\ncontainer = '/x'", "shows the repository's own .git"),
-        ("host = 'src'\ncontainer = '/x'\nmode = 'rw'", "--workspace bind-ro leaves your tree"),
+        ("host = '.git'\ncontainer = '/x'", "is not approved; left out: workspace.mounts[0]"),
+        ("host = '.'\ncontainer = '/x'", "left out: {0} shows the repository's own .git"),
+        (
+            "host = 'src'\ncontainer = '/x'\nmode = 'rw'",
+            "left out: {0}/src is writable, and --workspace bind-ro leaves your tree as it is",
+        ),
     ],
 )
 def test_a_repositorys_mount_opens_nothing_that_was_closed(home: Home, project: Path, text, why):
-    (project / "hooks").symlink_to(".git/hooks")
     configure(project, f"[[workspace.mounts]]\n{text}\n")
-    with pytest.raises(MountError, match=why) as caught:
-        order(home, cwd=project, config="[workspace]\nmode = 'bind-ro'\n")
-    assert caught.value.hint == (
-        "name the path itself with -v, or approve the repository's config: outrig trust"
-    )
+    drawn = order(home, cwd=project, config="[workspace]\nmode = 'bind-ro'\n")
+    assert (drawn.mounts, drawn.plan.mounts, drawn.config.workspace.mounts) == ((), (), ())
+    (said,) = drawn.warnings
+    assert why.format(project) in said
+    assert "outrig trust" in said
+
+
+def test_a_repositorys_mount_leads_into_no_git_by_a_link_approved_or_not(home: Home, project: Path):
+    (project / "hooks").symlink_to(".git/hooks")
+    configure(project, "[[workspace.mounts]]\nhost = 'hooks'\ncontainer = '/x'\n")
+    with pytest.raises(MountError, match=r"shows the repository's own \.git"):
+        order(home, cwd=project)
 
 
 @pytest.mark.parametrize("path", [".git", ".git/hooks", "hooks", ".vscode", ".vscode/x"])
@@ -108,7 +117,9 @@ def test_a_repositorys_workspace_is_nothing_that_acts_on_this_machine(
     (project / "hooks").symlink_to(".git/hooks")
     (project / ".vscode/x").mkdir(parents=True)
     configure(project, f"[workspace]\npath = '{path}'\n")
-    with pytest.raises(WorkspaceError, match="which acts on this machine"):
+    with pytest.raises(
+        OutrigError, match=r"which acts on this machine|in a \.git of the repository"
+    ):
         order(home, cwd=project)
 
 
