@@ -72,8 +72,11 @@ _PROGRAMS = (
 
 
 def parse(text: str) -> list[Entry]:
-    """The entries of a config file, in order; what cannot be read ends it."""
-    return list(_entries(text.replace("\r\n", "\n").removeprefix("\ufeff")))
+    """The entries of a config file, in order; what cannot be read ends it.
+
+    No entry has a NUL in it, which nobody could use as a path.
+    """
+    return list(_entries(text.replace("\0", "").replace("\r\n", "\n").removeprefix("\ufeff")))
 
 
 def _entries(text: str) -> Iterator[Entry]:

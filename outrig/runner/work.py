@@ -234,10 +234,13 @@ def session_git(directory: Path) -> Path | None:
 
 @contextlib.contextmanager
 def _scratch(directory: Path) -> Iterator[Path]:
-    """A directory of the session's for what is made on the way."""
+    """A directory of the session's for what is made on the way. Raises StoreError."""
     scratch = directory / "workspace" / "home"
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700, parents=True)
+    try:
+        scratch.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise StoreError(f"{scratch} cannot be made: {error.strerror}") from error
     try:
         yield scratch
     finally:

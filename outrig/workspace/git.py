@@ -31,6 +31,7 @@ _SETTINGS = {
     "core.fsmonitor": "false",  # a program of the tree's choice that is asked what has changed
     "core.hooksPath": "/dev/null",
     "core.attributesFile": "/dev/null",
+    "core.bigFileThreshold": "128m",  # larger than what a snapshot holds: never read whole
     "core.untrackedCache": "false",
     "core.alternateRefsCommand": "false",
     "protocol.allow": "never",  # a partial clone fetches what it lacks, by a program it names
@@ -45,6 +46,7 @@ _SETTINGS = {
     "diff.mnemonicPrefix": "false",
 }
 _QUIET = {
+    "GIT_ALLOC_LIMIT": "1g",  # a few bytes of a session's can claim any size (4 GB: tried)
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",

@@ -36,7 +36,7 @@ def copy(source: str, target: str) -> bool:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST:
             return False
-        Path(target).write_bytes(file.read(LARGEST))
+        Path(target).write_bytes(file.read(state.st_size))  # read() takes what it is told at once
     os.utime(target, ns=(state.st_mtime_ns, state.st_mtime_ns))
     return True
 

@@ -35,6 +35,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOSE = re.compile(rb"[0-9a-f]{38}(?:[0-9a-f]{24})?", re.ASCII)
 _FAN = re.compile(rb"[0-9a-f]{2}", re.ASCII)
+_LONGEST_PATH = 4096  # bytes; the kernel takes no longer one
 _PACK = re.compile(rb"pack-[0-9a-f]{40}(?:[0-9a-f]{24})?\.pack", re.ASCII)
 
 
@@ -52,7 +53,7 @@ def bring_home(git_dir: Path, ours: Repository, scratch: Path, *, known: Sequenc
     try:
         aside = replace(ours, objects=quarantine, alternates=(ours.git_dir / "objects",))
         for pack in _copied(git_dir, quarantine):
-            aside.run("index-pack", str(pack))
+            aside.run("index-pack", "--threads=1", str(pack))
         tips = _commits(aside, {*refs.heads.values(), *([refs.head] if refs.head else [])})
         if refs.head and refs.head not in tips:
             raise WorkspaceError(
@@ -68,20 +69,23 @@ def bring_home(git_dir: Path, ours: Repository, scratch: Path, *, known: Sequenc
 
 
 def _must_unfold(source: Repository, commit: str) -> None:
-    """Raises WorkspaceError for a commit of too many files.
+    """Raises WorkspaceError for a commit of too many files, or of directories too deep.
 
     A tree may name another one often: ten objects unfold into a billion files, and comparing those
-    took all memory there was (tried).
+    took all memory there was (tried). git calls itself for each level, until its stack is full.
     """
-    left = MOST_FILES
-    with source.git().start("ls-tree", "-r", "-z", "--name-only", commit) as listing:
+    left, longest, rest = MOST_FILES, 0, b""
+    with source.git().start("ls-tree", "-r", "-t", "-z", "--name-only", commit) as listing:
         pipe = listing.process.stdout
         assert pipe
-        while left >= 0 and (data := pipe.read(_PIECE)):
-            left -= data.count(b"\0")
-    if left < 0:
+        while left >= 0 and longest <= _LONGEST_PATH and (data := pipe.read(_PIECE)):
+            *paths, rest = (rest + data).split(b"\0")
+            left -= len(paths)
+            longest = max(map(len, (*paths, rest)))
+    if left < 0 or longest > _LONGEST_PATH:
+        what = f"more than {MOST_FILES:,} files" if left < 0 else "directories too deep for a path"
         raise WorkspaceError(
-            f"the session's commit {commit} holds more than {MOST_FILES:,} files",
+            f"the session's commit {commit} holds {what}",
             hint="what it did to files is in: outrig patch SESSION",
         )
 

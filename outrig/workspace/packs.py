@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from outrig.workspace.repository import Repository
 
+# Of what a session made: as many deltas at once as fit, where git would take all there is.
+_MODEST = ("--threads=2", "--window-memory=256m")
+_MOST_LOOKED_AT = 1_000_000  # entries of a tree, in search of a name for an object
+_PIECE = 256 * 1024
 _REFUSED = re.compile(r"error: object (?P<name>[0-9a-f]+): (?P<why>.*)")
 
 
@@ -62,7 +66,7 @@ def packed(
     without = "".join(f"^{commit}\n" for commit in known)
     own = ["--local"] if local else []
     made = source.run(
-        *("pack-objects", "--revs", "--non-empty", "-q", *own, f"{scratch}/pack"),
+        *("pack-objects", "--revs", "--non-empty", "-q", *own, *_MODEST, f"{scratch}/pack"),
         stdin=(wanted + without).encode(),
     )
     packs = tuple(scratch / f"pack-{name}.pack" for name in made.decode().split())
@@ -72,7 +76,7 @@ def packed(
         index = pack.with_suffix(".idx")
         index.unlink(missing_ok=True)
         try:
-            checking.run("index-pack", "--strict", "-o", str(index), str(pack))
+            checking.run("index-pack", "--strict", "--threads=1", "-o", str(index), str(pack))
         except WorkspaceError as error:
             raise _refusal(error, source, tips) from error
     return packs
@@ -102,18 +106,27 @@ def _refusal(error: WorkspaceError, source: Repository, tips: set[str]) -> Works
 
 
 def _path(source: Repository, tip: str, name: str) -> str | None:
-    """Where a tree has an object."""
-    for line in source.run("ls-tree", "-r", "-t", "-z", tip).split(b"\0"):
-        facts, _, path = line.partition(b"\t")
-        if facts.split()[2:3] == [name.encode()]:
-            return path.decode("utf-8", "backslashreplace")
+    """Where a tree has an object, which may unfold into more than anybody can look at."""
+    left, rest = _MOST_LOOKED_AT, b""
+    with source.git().start("ls-tree", "-r", "-t", "-z", tip) as listing:
+        pipe = listing.process.stdout
+        assert pipe
+        while left > 0 and (data := pipe.read(_PIECE)):
+            *lines, rest = (rest + data).split(b"\0")
+            left -= len(lines)
+            for line in lines:
+                facts, _, path = line.partition(b"\t")
+                if facts.split()[2:3] == [name.encode()]:
+                    return path.decode("utf-8", "backslashreplace")
     return None
 
 
 def _put(file: Path, folder: Path) -> None:
     """Into a directory of objects, and its owner's; where one of this name is, it has the same."""
     whose = owner(folder.parent)
-    if not folder.is_dir():
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise WorkspaceError(f"{folder} is no directory of its own; outrig does not follow it")
+    if not folder.exists():
         folder.mkdir()
         if whose:
             os.chown(folder, *whose)

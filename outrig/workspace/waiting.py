@@ -16,14 +16,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outrig.errors import WorkspaceError
 from outrig.workspace.worktrees import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Sequence
 
 _OPENED = ("objects", "refs", "logs", "info", "worktrees")  # directories in which git opens files
 _MOST = 5_000_000  # entries: a link may lead to the whole disk
@@ -48,16 +48,24 @@ def refuse(git_dir: Path, common_dir: Path | None = None) -> None:
 
 def refuse_objects(objects: Path, *, loose: bool = True) -> None:
     """The same of objects, and of those that they borrow; `loose` ones git opens one by one."""
-    places = list(_borrowed(objects, 0))
+    places = _borrowed(objects)
     _look(places if loose else (place / name for place in places for name in ("pack", "info")))
 
 
-def _borrowed(objects: Path, depth: int) -> Iterator[Path]:
-    yield objects
-    if depth < _DEEPEST:
-        for line in text(objects / "info/alternates", _LISTED).splitlines():
-            if line and not line.startswith("#"):
-                yield from _borrowed(objects / _unquoted(line), depth + 1)
+def _borrowed(objects: Path) -> Sequence[Path]:
+    """And those that these borrow: each place once, in whatever ring, and however often named."""
+    found = dict.fromkeys((objects,))  # in this order
+    layer: Collection[Path] = found
+    for _ in range(_DEEPEST):
+        layer = dict.fromkeys(
+            Path(os.path.realpath(place / line))
+            for place in layer
+            for line in map(_unquoted, text(place / "info/alternates", _LISTED).splitlines())
+            if line and not line.startswith("#") and "\0" not in line
+        )
+        layer = [place for place in layer if place not in found]
+        found.update(dict.fromkeys(layer))
+    return tuple(found)
 
 
 def _unquoted(line: str) -> str:

@@ -133,3 +133,7 @@ def test_a_plain_key(text):
 )
 def test_an_address_without_its_secrets(url, public):
     assert gitconfig.public_url(url) == public
+
+
+def test_no_entry_has_a_nul():
+    assert gitconfig.parse("[core]\n\tworktree = a\0b\n")[0][3] == "ab"

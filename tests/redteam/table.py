@@ -14,7 +14,7 @@ class Printed:
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
     ) -> None:
         rows = config.stash.get(TABLE, [])
-        width = max((len(attack) for _, attack, _, _ in rows), default=0)
+        width = min(60, max((len(attack) for _, attack, _, _ in rows), default=0))
         group = ""
         for test, attack, outcome, held in rows:
             if test != group:

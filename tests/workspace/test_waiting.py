@@ -92,3 +92,14 @@ def test_quoted_borrowing_is_followed(tree: Tree, tmp_path: Path) -> None:
     (tree.git_dir / "objects/info/alternates").write_text(line)
     with pytest.raises(WorkspaceError, match="is a FIFO"):
         waiting.refuse(tree.git_dir)
+
+
+def test_borrowing_in_a_ring_ends(tree: Tree) -> None:
+    """A session can write a few lines that lead to themselves: five deep, a billion ways."""
+    objects = tree.git_dir / "objects"
+    lines = f"{objects}\n{objects}/../objects\n../objects\n\0\n" * 200
+    (objects / "info/alternates").write_text(lines)
+    waiting.refuse(tree.git_dir)
+    os.mkfifo(objects / "pack/pack-x.idx")
+    with pytest.raises(WorkspaceError, match="pack-x"):
+        waiting.refuse(tree.git_dir)
