@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from outrig.cli.main import DOORS
+from outrig.cli.doors import DOORS
 from outrig.core.session import with_fields
 from outrig.store.sessions import SessionStore
 from tests import records
