@@ -105,6 +105,7 @@ class EngineUnreachableError(OutrigError):
 
     kind = "engine-unreachable"
     reason: str | None = "start-failed"
+    endpoint = ""  # the URL that was tried, where there was one
 
 
 class EngineError(OutrigError):

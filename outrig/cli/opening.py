@@ -162,12 +162,18 @@ def settle(store: SessionStore, sessions: Iterable[str] | None = None) -> Collec
 
     found = reconcile.settle(store, waiting, connect=engine)
     for one, error in found.failed.items():
-        report.notice(one_line(f"session {one} cannot be finished: {error.message}"))
+        _told(one_line(f"session {one} cannot be finished: {error.message}"))
     for message in dict.fromkeys(error.message for error in found.unknown.values()):
         those = [one for one, error in found.unknown.items() if error.message == message]
         which = those[0] if len(those) == 1 else f"{len(those)} sessions"
-        report.notice(one_line(f"cannot tell what became of {which}: {message}"))
+        _told(one_line(f"cannot tell what became of {which}: {message}"))
     return found.unknown.keys()
+
+
+@functools.cache
+def _told(words: str) -> None:
+    """Once: a command that looks again, at the end of what it does, finds the same."""
+    report.notice(words)
 
 
 def _again(found: Found) -> Found:

@@ -91,19 +91,20 @@ def _encrypted(line: socket.socket, name: str, tls: Tls) -> socket.socket:
 def unreachable(endpoint: Endpoint, error: OSError) -> EngineUnreachableError:
     """Why a connection failed, in words; permission is another matter than absence."""
     where = f"{endpoint.url} ({endpoint.origin})"
-    if isinstance(error, PermissionError):
-        return EngineUnreachableError(
-            f"no permission to use the container engine at {where}",
-            hint='sudo usermod -aG docker "$USER", then log in again',
-        )
     why = error.strerror or str(error)
-    return EngineUnreachableError(f"no container engine answers at {where}: {why}", hint=DOCTOR)
+    message, hint = f"no container engine answers at {where}: {why}", DOCTOR
+    if isinstance(error, PermissionError):
+        message = f"no permission to use the container engine at {where}"
+        hint = 'sudo usermod -aG docker "$USER", then log in again'
+    failure = EngineUnreachableError(message, hint=hint)
+    failure.endpoint = endpoint.url
+    return failure
 
 
 def find(engine: str | None, *, env: Mapping[str, str], home: Path) -> Endpoint:
     """The engine to use. Raises EngineUnreachableError or ConfigError, naming what was tried."""
     if engine and "://" in engine:
-        return parse(engine, "engine in the configuration", env=env, home=home)
+        return parse(engine, "engine of the configuration or the record", env=env, home=home)
     config = Path(env.get("DOCKER_CONFIG") or home / ".docker")
     if engine and engine != "default":
         return _context(engine, f"docker context {engine!r}", config)

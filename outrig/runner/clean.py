@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from outrig.core.clean import Wish
-    from outrig.core.engine import Seen
+    from outrig.core.engine import Network, Seen, Volume
     from outrig.core.session import Session
     from outrig.engine import Engine
     from outrig.runner.images import Workshop
@@ -35,6 +35,12 @@ class Piece(NamedTuple):
     name: str
     session: Session | None
     remove: Callable[[], None]
+
+
+class _Stock(NamedTuple):
+    seen: Sequence[Seen]
+    volumes: Sequence[Volume]
+    networks: Sequence[Network]
 
 
 class Broom(NamedTuple):
@@ -73,32 +79,42 @@ class Broom(NamedTuple):
     def _strays(
         self, every: Iterable[Session], old: Iterable[str], now: datetime
     ) -> Iterator[Piece]:
-        named = {session.text("engine") for session in every if session.ours}
         known: set[str] = set()
-        for endpoint in (*self.endpoints, *sorted(named - {""})):
-            try:
-                engine = self.connect(endpoint)
-                seen = engine.seen(self.store.known_root_id() or "")
-                volumes = engine.volumes(self.store.known_root_id() or "")
-                networks = engine.networks(self.store.known_root_id() or "")
-            except EngineUnreachableError as error:
-                self.notice(f"cannot look for what is left on an engine: {error.message}")
-                continue
-            for one in clean.strays(seen, self._state, now=now):
+        for engine, stock in self._stocks(every):
+            for one in clean.strays(stock.seen, self._state, now=now):
                 if one.ref.id not in known and one.session not in old:  # those go with it
                     known.add(one.ref.id)
                     remove = functools.partial(self._remove, engine, one)
                     yield Piece("container", one.name or one.ref.id[:12], None, remove)
-            for volume in clean.unneeded(volumes, self._state):
+            for volume in clean.unneeded(stock.volumes, self._state):
                 if volume.name not in known and volume.session not in old:
                     known.add(volume.name)
                     remove = functools.partial(engine.remove_volume, volume.name)
                     yield Piece("volume", volume.name, None, remove)
-            for network in clean.unneeded(networks, self._state):
+            for network in clean.unneeded(stock.networks, self._state):
                 if network.id not in known and network.session not in old:
                     known.add(network.id)
                     remove = functools.partial(engine.remove_network, network.id)
                     yield Piece("network", network.name, None, remove)
+
+    def _stocks(self, every: Iterable[Session]) -> Iterator[tuple[Engine, _Stock]]:
+        """What each engine has of this root's; one that is silent is named, once."""
+        root = self.store.known_root_id() or ""
+        asked: set[str] = set()
+        named = {session.text("engine") for session in every if session.ours}
+        for endpoint in (*self.endpoints, *sorted(named - {""})):
+            try:
+                engine = self.connect(endpoint)
+                if engine.endpoint in asked:
+                    continue
+                stock = _Stock(engine.seen(root), engine.volumes(root), engine.networks(root))
+            except EngineUnreachableError as error:
+                if error.endpoint not in asked:
+                    self.notice(f"cannot look for what is left on an engine: {error.message}")
+                asked.add(error.endpoint)
+                continue
+            asked.add(engine.endpoint)
+            yield engine, stock
 
     def _state(self, session: str) -> str:
         """Of a session that somebody attends nothing is said: it is being made, or ended."""

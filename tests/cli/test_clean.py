@@ -100,6 +100,14 @@ def test_usage_errors(outrig, options):
 # ---------------------------------------------------------------- on the real engine
 
 
+def test_an_engine_that_is_silent_is_named_once(outrig, store):
+    gone = "unix:///nowhere.sock"
+    records.abandon(records.begin(store), gone)
+    done = outrig("clean", "--dry-run", env={"DOCKER_HOST": gone}).ok()
+    assert done.err.count("cannot look for what is left on an engine") == 1
+    assert done.err.count("cannot tell what became of") == 1
+
+
 @pytest.mark.docker
 def test_a_container_whose_record_is_gone(run, outrig, engine_client):
     process = run.start("--", "sh", "-c", "echo hi; sleep 300")

@@ -154,6 +154,8 @@ def test_without_an_engine_it_is_said_and_nothing_is_changed(run, outrig, engine
     assert "running (unknown)" in done.out
     assert f"cannot tell what became of {session}" in done.err
     assert "hint" not in done.err
+    for looking_twice in (("logs", "-f", session), ("wait", session)):
+        assert outrig(*looking_twice).err.count("cannot tell what became of") == 1
     store.update(session, lambda one: with_fields(one, engine=endpoint))
     assert listed(run)["status"] == "running"
     outrig("kill", session).ok()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
-COUNT = "i=$((i+1)); echo line $i; [ $((i % 500)) != 0 ] || sleep 0.05"
+# A line now and then until it is told to go, however long those who come to look take for it.
+COUNT = "i=$((i+1)); echo line $i; [ -e go ] && [ $((i % 500)) != 0 ] || sleep 0.05"
 BUSY = ("sh", "-c", f"echo begun; i=0; while [ $i -lt 40000 ]; do {COUNT}; done")
 BUSY_SAID = b"begun\n" + b"".join(b"line %d\n" % (number + 1) for number in range(40000))
 WAITING = (
@@ -98,11 +99,12 @@ def test_whoever_looks_gives_it_a_supervisor(run: Run, engine_client, verb):
 
 def test_all_who_look_see_every_byte_once_across_a_crash(run: Run, tmp_path: Path):
     process = run.start(*BUSY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    run.until_said(b"line 100\n")
+    run.until_said(b"line 10\n")
     session = run.session.name
     lookers = [following(run, session, tmp_path / f"seen{number}") for number in range(3)]
     attached = [attaching(run, session, tmp_path / f"attached{number}") for number in range(2)]
     waiter = looking(run, "wait", session)
+    (run.work / "go").touch()
     run.until_said(b"line 5000\n")
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -123,8 +125,9 @@ def test_all_who_look_see_every_byte_once_across_a_crash(run: Run, tmp_path: Pat
 
 
 def test_a_supervisor_that_is_killed_is_replaced(run: Run, tmp_path: Path):
-    session = killed(run, *BUSY, said=b"line 100\n")
+    session = killed(run, *BUSY, said=b"line 10\n")
     looker = following(run, session, tmp_path / "seen")
+    (run.work / "go").touch()
     for seen in (b"line 4000\n", b"line 8000\n"):
         run.until_said(seen)
         for pid in supervisors(session):

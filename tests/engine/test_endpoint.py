@@ -87,7 +87,7 @@ def test_ssh_is_refused_with_the_way_round_it(tmp_path: Path) -> None:
 def test_configuration_wins_over_docker_host(tmp_path: Path) -> None:
     env = {"DOCKER_HOST": "tcp://elsewhere"}
     found = endpoint.find("unix:///here", env=env, home=tmp_path)
-    assert (found.path, found.origin) == ("/here", "engine in the configuration")
+    assert (found.path, found.origin) == ("/here", "engine of the configuration or the record")
 
 
 def test_docker_host_wins_over_contexts(tmp_path: Path) -> None:
