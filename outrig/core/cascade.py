@@ -38,7 +38,17 @@ HOST_IMAGE = "host"
 # Without dockerfile and image-name: images/NAME as it is shipped; host is the machine's own /usr.
 BUILTIN_IMAGES: Mapping[str, ImageConfig] = {
     name: ImageConfig()
-    for name in (HOST_IMAGE, "base", "claude", "codex", "gemini", "opencode", "aider", "mini")
+    for name in (
+        HOST_IMAGE,
+        "base",
+        "gateway",
+        "claude",
+        "codex",
+        "gemini",
+        "opencode",
+        "aider",
+        "mini",
+    )
 }
 BUILTIN: Mapping[str, Mapping[str, Any]] = {
     "images": BUILTIN_IMAGES,

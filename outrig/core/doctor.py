@@ -163,7 +163,7 @@ def network(absent: Sequence[str]) -> Check:
         name="network",
         state="warning",
         says=f"{', '.join(absent)} not found: sessions with --network open, filter or audit, which "
-        "agents have, do not start; none and bridge do",
+        "agents have, need the image gateway for them (outrig build gateway)",
         remedy=f"apt-get install {' '.join(packages)}",
     )
 

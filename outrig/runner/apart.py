@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from outrig.core import network
 from outrig.core.engine import Link
-from outrig.runner import beside, program
+from outrig.runner import beside, program, system
 from outrig.runner.network import GATEWAY, Aside
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ def hold(
     Raises EngineError; what is waited for NetworkError, too.
     """
     inner = network.apart()
-    image, of_host = making.engine.host_image(())
+    own = system.ready(making)
     attempt = making.note_container(GATEWAY)
     made = beside.container(
         making,
         role=GATEWAY,
         attempt=attempt,
-        image=image,
-        mounts=(*of_host, *program.mounts(), *mounts),
-        command=program.command(
+        image=own.image,
+        mounts=(*own.mounts, *own.packages, *mounts),
+        command=own.command(
             "-m", "outrig.gateway", inner.gateway, inner.agent, *map(str, user(making))
         ),
         link=making.outside,

@@ -20,7 +20,7 @@ from outrig.engine import connect
 from outrig.engine.endpoint import DOCTOR as ASK_THE_DOCTOR
 from outrig.engine.provision import named_endpoint, provision
 from outrig.errors import EngineUnreachableError, OutrigError
-from outrig.runner import program, reconcile
+from outrig.runner import reconcile, system
 from outrig.store import config as store_config
 from outrig.store import layers, places
 from outrig.store.sessions import SessionStore
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 RESOLVERS = Path("/etc/resolv.conf")
 BEHIND = Path("/run/systemd/resolve/resolv.conf")  # which an engine takes by itself
-IPV6 = Path("/proc/net/if_inet6")
 BRIDGE = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
@@ -124,7 +123,7 @@ def _engine(patient: Patient, config: Config) -> Iterator[Check]:
     if locality.local:
         yield doctor.resolver(_servers(RESOLVERS), _servers(BEHIND))
         yield doctor.bridge_filter(_line(BRIDGE))
-        yield doctor.network(_absent(program.PATH))
+        yield doctor.network(system.absent())
         yield _room("engine disk", Path(facts.root_directory))
     yield _images(config, built)
 
@@ -144,13 +143,6 @@ def _line(file: Path) -> str | None:
         return file.read_text(errors="replace").strip()
     except OSError:
         return None
-
-
-def _absent(path: str) -> list[str]:
-    """What the network needs and a container made of this machine's system will not find."""
-    has_ipv6 = any(not line.endswith(" lo") for line in (_line(IPV6) or "").splitlines())
-    needed = (one for one in doctor.NETWORK_PROGRAMS if has_ipv6 or not one.startswith("ip6"))
-    return [name for name in needed if shutil.which(name, path=path) is None]
 
 
 def _images(config: Config, built: list[str]) -> Check:

@@ -12,7 +12,8 @@ Near, too, on an engine that does not let it stand apart: preflight finds out.
     <session>/run/gateway/network.jsonl   what the gateway tells: also logs/network.jsonl
 
 The gateway runs outrig's own interpreter and package out of this machine's system, so there is
-nothing to pull or to build. It starts in a thread of its own while the agent's container is made.
+nothing to pull or to build (but see runner/system.py). It starts in a thread of its own while the
+agent's container is made.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from outrig.core.engine import Link, Mount
 from outrig.core.frozen import replace
 from outrig.core.session import with_fields
 from outrig.engine import addresses
-from outrig.runner import apart, beside, holder, preflight, program
+from outrig.runner import apart, beside, holder, preflight, program, system
 from outrig.runner.network import GATEWAY, Aside, Ready
 from outrig.store import network as told
 from outrig.store import places
@@ -84,15 +85,15 @@ def _proxy(inner: Inner) -> str:
 def _near(making: Making) -> Ready:
     folder = _files(making)
     making_network = making.network()
-    image, of_host = making.engine.host_image(())
+    system_ = system.ready(making)
     attempt = making.note_container(GATEWAY)
     made = beside.container(
         making,
         role=GATEWAY,
         attempt=attempt,
-        image=image,
-        mounts=(*of_host, *program.mounts(), *_shown(folder)),
-        command=program.command("-m", "outrig.gateway"),
+        image=system_.image,
+        mounts=(*system_.mounts, *system_.packages, *_shown(folder)),
+        command=system_.command("-m", "outrig.gateway"),
         link=making.outside,
         capabilities=_CAPABILITIES,
         sysctls=_SYSCTLS,

@@ -29,7 +29,7 @@ from outrig.core import address, network, sidecars
 from outrig.core.engine import Link
 from outrig.core.frozen import replace
 from outrig.engine import addresses
-from outrig.runner import beside, program
+from outrig.runner import beside, program, system
 from outrig.runner.network import Aside, Ready
 
 if TYPE_CHECKING:
@@ -112,14 +112,14 @@ def hold(
     `legs` are further networks, with an address in each. Raises EngineError; what is waited for
     NetworkError, too.
     """
-    image, of_host = making.engine.host_image(())
+    own = system.ready(making)
     attempt = making.note_container(role)
     made = beside.container(
         making,
         role=role,
         attempt=attempt,
-        image=image,
-        mounts=tuple(of_host),
+        image=own.image,
+        mounts=tuple(own.mounts),
         command=("/bin/sh", "-c", _SCRIPT),
         link=link,
         capabilities=_CAPABILITIES,

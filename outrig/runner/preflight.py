@@ -27,7 +27,7 @@ from outrig.core.engine import Link
 from outrig.core.frozen import replace
 from outrig.engine import addresses
 from outrig.errors import NetworkError
-from outrig.runner import apart, beside, holder, program
+from outrig.runner import apart, beside, holder, program, system
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,15 +137,15 @@ def _try_near(making: Making) -> None:
 
 def _try(making: Making, link: Link, near: Sequence[str]) -> None:
     """`near` are addresses at which this machine may be, too."""
-    image, of_host = making.engine.host_image(())
+    own = system.ready(making)
     attempt = making.note_container(ROLE)
     made = beside.container(
         making,
         role=ROLE,
         attempt=attempt,
-        image=image,
-        mounts=(*of_host, *program.mounts()),
-        command=program.command("-c", _PROBE),
+        image=own.image,
+        mounts=(*own.mounts, *own.packages),
+        command=own.command("-c", _PROBE),
         link=link,
         capabilities=(),
         sysctls={},

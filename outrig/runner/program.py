@@ -23,12 +23,7 @@ INSIDE = "/run/outrig"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PACKAGES = ("outrig", "h11")
 _COMPILED = ("outrig.gateway", "outrig.core", "h11")  # what no other process imports whole
-_ALONE = ("-s", "-S", "-P", "-B")  # no site, no user, nothing of the directory
-
-
-def command(*words: str) -> tuple[str, ...]:
-    """The interpreter with these arguments."""
-    return (os.path.realpath(sys.executable), *_ALONE, *words)
+ALONE = ("-s", "-S", "-P", "-B")  # no site, no user, nothing of the directory
 
 
 def environment() -> Mapping[str, str]:
@@ -38,14 +33,15 @@ def environment() -> Mapping[str, str]:
     return {"PATH": PATH, "PYTHONPATH": os.pathsep.join(parents), **cache}
 
 
-def mounts() -> Sequence[Mount]:
-    """The interpreter, where it is no part of /usr, and the packages that a gateway imports.
-
-    Raises NetworkError.
-    """
+def interpreter() -> Sequence[Mount]:
+    """What it consists of, where that is no part of /usr."""
     base = os.path.realpath(sys.base_prefix)
-    found = {} if base.startswith("/usr/") or base == "/usr" else {base: base}
-    found |= {folder: folder for folder in map(str, map(_folder, _PACKAGES))}
+    return [] if f"{base}/".startswith("/usr/") else [Mount(source=base, target=base)]
+
+
+def packages() -> Sequence[Mount]:
+    """What a gateway imports. Raises NetworkError."""
+    found = {folder: folder for folder in map(str, map(_folder, _PACKAGES))}
     if sys.pycache_prefix and Path(sys.pycache_prefix).is_dir():
         found[sys.pycache_prefix] = os.path.realpath(sys.pycache_prefix)
     return [Mount(source=source, target=target) for target, source in found.items()]

@@ -10,7 +10,7 @@ import pytest
 
 from outrig.core.session import Session
 from outrig.errors import EngineUnreachableError
-from outrig.runner.doctor import Patient, _absent, _line, _servers, examine, fix
+from outrig.runner.doctor import Patient, _line, _servers, examine, fix
 from outrig.store.creation import create
 from outrig.store.sessions import SessionStore
 from tests import records
@@ -154,10 +154,3 @@ def test_the_nameservers_of_a_file(tmp_path):
     assert _servers(tmp_path / "none") == []
     assert _line(tmp_path / "none") is None
     assert _line(file) is not None
-
-
-def test_programs_of_the_network_that_are_not_there(tmp_path):
-    assert {"iptables-restore", "ip", "setpriv"} <= set(_absent(str(tmp_path)))
-    (tmp_path / "ip").write_text("#!/bin/sh\n")
-    (tmp_path / "ip").chmod(0o755)
-    assert "ip" not in _absent(str(tmp_path))

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     import pytest
 
 
+PYTHON = (os.path.realpath(sys.executable), *program.ALONE)
+
+
 def test_everything_is_where_it_is_here_and_only_for_reading():
-    mounts = program.mounts()
+    mounts = [*program.interpreter(), *program.packages()]
     assert all(mount.source == os.path.realpath(mount.target) for mount in mounts)
     assert not any(mount.writable for mount in mounts)
 
 
 def test_a_gate_can_be_imported_with_nothing_else():
     done = subprocess.run(
-        program.command("-c", "import outrig.gateway.serve, h11"),
+        (*PYTHON, "-c", "import outrig.gateway.serve, h11"),
         env=dict(program.environment()),
         capture_output=True,
         check=False,
@@ -40,7 +43,7 @@ def test_what_a_gate_imports_is_compiled_ahead_and_found(
     kept = {path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")}
     assert kept >= {"gate", "relay", "rules", "_connection"}
     done = subprocess.run(
-        program.command("-v", "-c", "import outrig.gateway.gate"),
+        (*PYTHON, "-v", "-c", "import outrig.gateway.gate"),
         env=dict(program.environment()),
         capture_output=True,
         text=True,
