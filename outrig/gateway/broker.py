@@ -168,7 +168,8 @@ class Broker:
         try:
             asked = path.partition("?")[0].rstrip("/")
             rewrite = self._budget.counts_tokens and asked.endswith("/completions")
-            await passing.carry(request, path, rewrite=rewrite)
+            hear_out = self._budget.counts_tokens
+            await passing.carry(request, path, rewrite=rewrite, hear_out=hear_out)
         finally:
             upstream.writer.close()
             tokens = passing.tokens

@@ -7,6 +7,7 @@ stay behind; what the provider says was used is counted, and the key is taken ou
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_REWRITTEN = 64 * 1024 * 1024
 _PIECE = 64 * 1024
+_HEAR_OUT_SECONDS = 60.0
 _KEYS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie")
 # By which a server may take a request for another one than was looked at here.
 _OTHERWISE = (
@@ -119,8 +121,13 @@ class Passing:
             self._tokens = self._counter.end()
         return self._tokens
 
-    async def carry(self, request: h11.Request, path: str, *, rewrite: bool) -> None:
-        """Both ways at once, until the answer has ended or a side breaks."""
+    async def carry(
+        self, request: h11.Request, path: str, *, rewrite: bool, hear_out: bool
+    ) -> None:
+        """Both ways at once, until the answer has ended or a side breaks.
+
+        `hear_out`: what is used is said at the end, and who hangs up before it does not hide it.
+        """
         out = asyncio.ensure_future(self._out(request, path, rewrite=rewrite))
         back = asyncio.ensure_future(self._back())
         try:
@@ -132,6 +139,9 @@ class Passing:
             if not self.status:
                 await self._client.refuse(502, f"{self._route.host} broke off")
                 return
+            if hear_out:
+                with contextlib.suppress(OSError, TimeoutError, h11.RemoteProtocolError):
+                    await asyncio.wait_for(self._hear_out(), _HEAR_OUT_SECONDS)
             raise ConnectionResetError from error
         finally:
             for task in (out, back):
@@ -222,6 +232,18 @@ class Passing:
                 return
             elif not isinstance(event, h11.InformationalResponse):
                 raise ConnectionResetError
+
+    async def _hear_out(self) -> None:
+        """Nobody listens any more; only what it says of its use is heard."""
+        while not isinstance(event := self._http.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                data = await self._upstream.reader.read(_PIECE)
+                self.received += len(data)
+                self._http.receive_data(data)
+            elif isinstance(event, h11.Data):
+                self._counter.feed(bytes(event.data))
+            else:
+                return
 
     async def _begin(self, answer: h11.Response) -> None:
         headers = dict(answer.headers)

@@ -81,13 +81,16 @@ class Setup:
             budget = Budget(self.limits, self.used.update)
             broker = Broker([Route.read(route)], budget, journal, ca=self.ca)
 
-            async def ask(request: bytes) -> bytes:
+            async def ask(request: bytes, hang_up_after: int | None = None) -> bytes:
                 ours, theirs = socket.socketpair()
                 theirs.setblocking(False)  # noqa: FBT003
                 serving = asyncio.ensure_future(broker.visit(theirs))
                 reader, writer = await asyncio.open_connection(sock=ours)
                 writer.write(request)
-                answer = await asyncio.wait_for(reader.read(), 10)
+                reading = (
+                    reader.read() if hang_up_after is None else reader.readexactly(hang_up_after)
+                )
+                answer = await asyncio.wait_for(reading, 10)
                 writer.close()
                 try:
                     await asyncio.wait_for(serving, 10)
@@ -322,6 +325,40 @@ def test_tokens_of_what_was_begun_in_the_background_count_when_it_is_fetched(set
 
     setup.run(Upstream(head.encode() + b"\r\n" + body), talk)
     assert setup.used == {"requests": 0, "tokens": 7, "refused": 0}
+
+
+@pytest.mark.parametrize(("limit", "tokens"), [(1000, 30), (None, 10)])
+def test_who_hangs_up_does_not_hide_what_was_used(setup, limit, tokens):
+    """Without a limit nobody is kept waiting, and no provider goes on for nobody."""
+    setup.limits = {"model-tokens": limit}
+    said = [
+        b'data: {"message": {"usage": {"input_tokens": 10}}}\n\n',
+        *[b"data: " + b"x" * 60_000 + b"\n\n"] * 40,
+        b'data: {"usage": {"output_tokens": 20}}\n\n',
+    ]
+
+    over = asyncio.Event()
+
+    class Long:
+        async def serve(self, reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            try:
+                for one in said:
+                    writer.write(one)
+                    await writer.drain()
+                    await asyncio.sleep(0.005)
+            except ConnectionError:
+                pass
+            writer.close()
+            over.set()
+
+    async def talk(ask):
+        await ask(post("/model/v1/messages", ANTHROPIC), hang_up_after=100)
+        await asyncio.wait_for(over.wait(), 10)
+
+    setup.run(Long(), talk)
+    assert setup.used["tokens"] == tokens
 
 
 def test_an_answer_comes_as_it_is_said(setup):
