@@ -1,7 +1,9 @@
 """A TLS ClientHello: which server does it name? Told without a TLS library, and strictly.
 
 The hello must be whole in one record, and name one server: what an upstream might read otherwise
-than we do is refused (a hello split over records, two names, lengths that do not fit).
+than we do is refused (a hello split over records, two names, lengths that do not fit). So is one
+with a second hello encrypted within (ECH), which names where a large host really sends it. Browsers
+say something that looks like it to everybody (GREASE), and nobody can tell the two apart.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ LARGEST = 5 + 16_384  # bytes of a record; browsers' hellos with post-quantum ke
 HEAD = 5  # bytes of a record before its content
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0
+_ENCRYPTED_HELLO = 0xFE0D  # RFC 9849
 _HOST_NAME = 0
 
 
@@ -52,6 +55,8 @@ def server_name(data: bytes) -> str:
     while extensions.left:
         kind = extensions.number(2)
         content = _Bytes(extensions.take(extensions.number(2)))
+        if kind == _ENCRYPTED_HELLO:
+            raise HelloError("an encrypted ClientHello (ECH), whose server nobody sees")
         if kind == _SERVER_NAME:
             names.append(_host_name(content))
     if len(names) != 1:

@@ -7,15 +7,19 @@ workspace/sources.py; here is what takes the engine, or where outrig keeps its o
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outrig.core.mounts import inside
+from outrig.core.mounts import ENGINE_SOCKETS, inside
+from outrig.engine.endpoint import usual_sockets
 from outrig.errors import EngineError, MountError, UsageError
 from outrig.store import places
 from outrig.workspace import sources
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from outrig.engine import Engine
     from outrig.runner.order import Order
 
@@ -40,16 +44,29 @@ def _refuse_elsewhere(engine: Engine) -> None:
 
 
 def _refuse_socket(order: Order, engine: Engine) -> None:
-    """Nothing that is mounted holds the engine's own socket, wherever that is."""
-    scheme, _, path = engine.endpoint.partition("://")
-    if scheme != "unix":
-        return
+    """Nothing that is mounted holds an engine's socket: this one's, a usual one, one at its top."""
+    sockets = tuple(map(os.path.realpath, _sockets(order, engine)))
     for source in (order.plan.workspace.root, *(mount.source for mount in order.mounts)):
-        if inside(os.path.realpath(path), (source,)):
+        at_its_top = (f"{source}/{name}" for name in ENGINE_SOCKETS)
+        within = (path for path in sockets if inside(path, (source,)))
+        if path := next(chain(within, filter(_is_socket, at_its_top)), None):
             raise MountError(
                 f"{source} holds the engine's socket {path}: whoever has it has this machine",
                 hint="mount a directory that does not, or move the socket",
             )
+
+
+def _sockets(order: Order, engine: Engine) -> Iterator[str]:
+    """That of this engine, and those that are there of others."""
+    scheme, _, path = engine.endpoint.partition("://")
+    if scheme == "unix":
+        yield path
+    usual = usual_sockets(order.host_env, places.home(order.host_env))
+    yield from filter(_is_socket, usual)
+
+
+def _is_socket(path: str) -> bool:
+    return Path(path).is_socket()
 
 
 def _refuse_engines_own(order: Order, engine: Engine) -> None:

@@ -56,6 +56,8 @@ def test_how_much_of_one_is_missing():
         hello(None),
         made(),
         made(sni(b"good.example"), sni(b"evil.example")),
+        made(sni(b"good.example"), extension(0xFE0D, b"\0" * 40)),
+        made(extension(0xFE0D, b""), sni(b"good.example")),
         made(sni(b"good.example", kind=1)),
         made(sni(b"10.0.0.1")),
         made(sni(b"good.example\0.evil.example")),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
 
 TRIES = Path(__file__).with_name("wire.py")
+UNANSWERED = ("a hello that lies", "a hello with another one encrypted in it")
 ALLOWED = ("good.example", "metadata.example", "both.example", "localhost")
 
 
@@ -119,7 +120,7 @@ def test_nothing_but_what_is_allowed_hears_of_it(session, net, ear, tell, mode):
     found = json.loads(_run(session, net, ear, mode, *options))
     kept = net.asked()
     for attack, answer in found.items():
-        tell(attack, answer, held=True)
+        tell(attack, answer, attack not in UNANSWERED or answer == "b''")
     for mark in ("leak-", "s3cr3t-in-a-name", "evil.example/"):
         heard = [line for line in kept.splitlines() if mark in line and _lies(line)]
         tell(f"what the servers heard of {mark}", f"{heard}", not heard)

@@ -204,6 +204,20 @@ def split(record: bytes) -> bytes:
     return b"".join(record[:3] + struct.pack("!H", len(part)) + part for part in parts)
 
 
+def encrypted(record: bytes) -> bytes:
+    """The same hello with another one within, which nobody can read (ECH)."""
+    within = struct.pack("!BHHBH", 0, 1, 1, 7, 32) + bytes(32) + struct.pack("!H", 200) + bytes(200)
+    more = struct.pack("!HH", 0xFE0D, len(within)) + within
+    body, at = record[5:], 4 + 2 + 32
+    at += 1 + body[at]
+    at += 2 + int.from_bytes(body[at : at + 2], "big")
+    at += 1 + body[at]
+    listed = body[at + 2 :] + more
+    hello_ = body[4:at] + struct.pack("!H", len(listed)) + listed
+    whole = body[:1] + len(hello_).to_bytes(3, "big") + hello_
+    return record[:3] + struct.pack("!H", len(whole)) + whole
+
+
 def tries() -> dict[str, object]:
     found: dict[str, object] = {}
     for name, data in REQUESTS.items():
@@ -217,6 +231,7 @@ def tries() -> dict[str, object]:
     found |= {
         "a hello that lies": lambda: tls([lie]),
         "a hello in two records": lambda: tls([split(lie)]),
+        "a hello with another one encrypted in it": lambda: tls([encrypted(honest)]),
         "a hello without a name": lambda: tls([hello(None)]),
         "a hello, drop by drop, that lies": lambda: tls([lie[:9], lie[9:50], lie[50:]], 0.3),
         "a hello that stalls": lambda: tls([honest[:60]]),

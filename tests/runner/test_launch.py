@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import socket
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -153,14 +154,28 @@ def test_an_engine_that_is_elsewhere(home: Home, engine):
 @pytest.mark.parametrize("linked", [False, True])
 def test_a_workspace_that_holds_the_engines_socket(home: Home, engine, linked):
     made = engine()
-    socket = home.path / "work/engine.sock"
-    made.endpoint = f"unix://{socket}"
+    listens = home.path / "work/engine.sock"
+    made.endpoint = f"unix://{listens}"
     if linked:
-        (home.path / "elsewhere.sock").symlink_to(socket)
+        (home.path / "elsewhere.sock").symlink_to(listens)
         made.endpoint = f"unix://{home.path}/elsewhere.sock"
     with pytest.raises(MountError, match="holds the engine's socket"):
         launched(home, made)
     assert not list(home.sessions.glob("2*"))
+
+
+@pytest.mark.parametrize(
+    "where", ["work/podman.sock", "data/docker.sock", ".docker/run/docker.sock"]
+)
+def test_a_directory_that_holds_the_socket_of_another_engine(home: Home, engine, where):
+    place = home.path / where
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.chdir(place.parent), socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(place.name)
+    volumes = {"data": (f"{home.path}/data:/x",), ".docker": (f"{home.path}/.docker:/x",)}
+    seen = order(home, replace(FAKE, volumes=volumes.get(where.partition("/")[0], ())))
+    with pytest.raises(MountError, match="holds the engine's socket"):
+        launched(home, engine(), seen)
 
 
 @pytest.mark.parametrize(
