@@ -88,6 +88,8 @@ def allow(
         seconds = None if lasting is None else duration(lasting)
     except ValueError as error:
         raise UsageError(f"--for: {error}") from error
+    if seconds == 0:
+        raise UsageError("--for: no time at all", hint="--for 5m")
     allowing(found, rule, seconds=seconds, by=_author())
     how_long = f" for {lasting}" if lasting else ""
     report.notice(one_line(f"{found.session.id} may reach {rule}{how_long}"))

@@ -256,6 +256,8 @@ print(reached({net.good!r}, 80), reached({net.evil!r}, 80), any(own))
 def test_a_session_is_allowed_more_while_it_runs(session: Session):
     script = "for i in $(seq 60); do curl -fs http://good.example/hello && break; sleep 0.3; done"
     session("run", "--network", "filter", "-d", "--", "sh", "-c", script).ok()
+    for never in ("0", "0s", "-5m", "soon"):
+        assert session("network", "allow", "@last", "good.example", "--for", never).code == 2
     session("network", "allow", "@last", "good.example:80", "--for", "5m").ok()
     session.wait()
     assert session("logs").ok().out == "hello\n"
