@@ -221,6 +221,7 @@ def _brokered(
 _API_OF = {
     **{api.variable: name for name, api in APIS.items()},
     "ANTHROPIC_AUTH_TOKEN": "anthropic",
+    "CLAUDE_CODE_OAUTH_TOKEN": "anthropic",  # of a subscription; tried with Claude Code 2.1
 }
 _WITH_KEYS = ("ANTHROPIC_CUSTOM_HEADERS",)  # no keys themselves, and often there is one in them
 

@@ -168,9 +168,11 @@ def test_where_the_users_environment_says_so():
     assert found["openai"].route.places == ("http://10.0.0.1:8080", "https://api.openai.com")
 
 
-def test_a_token_has_another_header():
-    found = implied("claude", {"ANTHROPIC_AUTH_TOKEN": "t"})
+@pytest.mark.parametrize("variable", ["ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"])
+def test_a_token_has_another_header(variable):
+    found = implied("claude", {variable: "t"})
     assert found["anthropic"].route.header == "authorization: Bearer {}"
+    assert found["anthropic"].variable == variable
 
 
 def test_what_somebody_set_on_purpose_is_as_they_say():
@@ -179,14 +181,16 @@ def test_what_somebody_set_on_purpose_is_as_they_say():
     assert "anthropic-of-yours" in implied("claude", KEYS, named={"anthropic"})
 
 
-OF_NO_BROKER = {"CLAUDE_CODE_OAUTH_TOKEN": "t", "ANTHROPIC_CUSTOM_HEADERS": "X-Key: k"}
+HEADERS = {"ANTHROPIC_CUSTOM_HEADERS": "X-Key: k"}
 
 
-def test_a_key_that_no_broker_can_add_is_a_variable_that_no_inspect_shows():
-    found = implied("claude", OF_NO_BROKER)
-    assert {(name, one.way, one.variable, one.source) for name, one in found.items()} == {
-        (name.lower().replace("_", "-"), "env", name, f"env:{name}") for name in OF_NO_BROKER
-    }
+@pytest.mark.parametrize(
+    ("agent", "host"), [("opencode", {"OPENROUTER_API_KEY": "t"}), ("claude", HEADERS)]
+)
+def test_a_key_that_no_broker_can_add_is_a_variable_that_no_inspect_shows(agent, host):
+    (variable,) = host
+    (found,) = implied(agent, host).values()
+    assert (found.way, found.variable, found.source) == ("env", variable, f"env:{variable}")
 
 
 def test_and_so_is_every_key_where_there_is_no_broker():
@@ -206,6 +210,6 @@ def test_and_one_that_is_passed_in_on_purpose(said):
 
 def test_with_a_key_of_the_configuration_the_users_environment_is_not_asked_for_one():
     mine = one("[secrets.mine]\nfrom = 'env:X'\napi = 'anthropic'\n")
-    assert implied("claude", {**KEYS, **OF_NO_BROKER}, given=(mine,)).keys() == {
+    assert implied("claude", {**KEYS, **HEADERS}, given=(mine,)).keys() == {
         "anthropic-custom-headers"
     }
