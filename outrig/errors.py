@@ -8,10 +8,10 @@ through (run, attach, wait, exec, shell, rerun, resume), where 1 and 2 belong to
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 
 class OutrigError(Exception):

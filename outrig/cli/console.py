@@ -14,7 +14,6 @@ import signal
 import stat
 import struct
 import time
-from typing import TYPE_CHECKING, Self
 
 from outrig.cli.loan import Loan
 from outrig.cli.spout import GOES_ON, Spout, at_its_own_pace
@@ -22,9 +21,11 @@ from outrig.core.detach import DetachKeys
 from outrig.runner.cancel import CancelledError
 from outrig.runner.console import CHUNK, Detached, Resized, Signalled
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
+    from typing import Self
 
     from outrig.core.engine import Stream
     from outrig.core.streams import Stdin, Terminal

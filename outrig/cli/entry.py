@@ -10,7 +10,10 @@ import contextlib
 import gc
 import os
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def entry() -> None:

@@ -12,12 +12,13 @@ import errno
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.modes import Modes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 PATIENCE = 1.0  # seconds for a terminal that takes nothing just now
 

@@ -6,10 +6,13 @@ Only the command that was asked for is loaded: `outrig ls` must not pay for `run
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from outrig.cli import report
 from outrig.cli.doors import canonical
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def main(argv: list[str]) -> int:

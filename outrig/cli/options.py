@@ -1,10 +1,9 @@
 """Options that `run` and `resume` have both, said once."""
 
 from pathlib import Path
-from typing import Annotated
 
 from outrig.cli.completion import complete_network
-from outrig.cli.option import Option
+from outrig.cli.option import Annotated, Option
 
 Prompt = Annotated[str | None, Option("-p --prompt", "What the agent shall do; - reads stdin.")]
 PromptFile = Annotated[

@@ -17,14 +17,15 @@ import functools
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.limits import told
 from outrig.core.terminal import one_line, plain
 from outrig.errors import OutrigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from outrig.core.session import Session
 

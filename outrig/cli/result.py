@@ -10,14 +10,15 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from outrig.cli import report
 from outrig.errors import UsageError
 from outrig.store import file
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 
 class Result:

@@ -6,7 +6,6 @@ them as they are, at every run.
 
 import os
 from pathlib import Path
-from typing import Annotated
 
 from outrig.cli import given, here, options
 from outrig.cli import session as session_
@@ -17,7 +16,7 @@ from outrig.cli.completion import (
     complete_session,
     complete_sidecar,
 )
-from outrig.cli.option import Option, Words
+from outrig.cli.option import Annotated, Option, Words
 from outrig.cli.result import Result
 from outrig.core.relations import KINDS, relations
 from outrig.core.request import Request

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.cli import output, report
 from outrig.cli.console import TerminalConsole, terminal
@@ -23,6 +22,7 @@ from outrig.runner.order import draw_up
 from outrig.store import places, toml
 from outrig.store.sessions import SessionStore
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

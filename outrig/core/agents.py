@@ -10,11 +10,10 @@ Entries of the configuration, `[agents.NAME]`, are merged over these key by key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core.config import AgentConfig
 from outrig.core.network import REGISTRIES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -8,14 +8,14 @@ that `--trust-hash` in CI means what somebody approved elsewhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core import value
 from outrig.core.frozen import frozen
 from outrig.core.trust import is_inside
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from outrig.core.layer import Layer
 

@@ -16,7 +16,6 @@ Every problem of every layer is found before any is raised.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 from outrig.core import keys, layer, repository, secrets, trust, value
 from outrig.core.agents import BUILTIN_AGENTS
@@ -26,8 +25,10 @@ from outrig.core.layer import Findings, Setting, Source
 from outrig.core.repository import Judged
 from outrig.core.suggestion import nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from outrig.core.keys import Field, Path
     from outrig.core.layer import Layer

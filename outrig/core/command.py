@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core.agents import PROMPT, agent_argv
 from outrig.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.core.config import AgentConfig, Config
     from outrig.core.request import Request

@@ -7,8 +7,6 @@ imported from here. What is said about a key (core/field.py) stands beside its d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core.config_beside import SIDECAR_NAME, HooksConfig, SecretConfig, SidecarConfig
 from outrig.core.config_bounds import NETWORKS, LimitsConfig, NetworkConfig, SecurityConfig
 from outrig.core.config_program import AgentConfig, ImageConfig, RunConfig
@@ -16,6 +14,7 @@ from outrig.core.config_work import GitConfig, MountConfig, WorkspaceConfig
 from outrig.core.field import VARIABLE_NAME, key, named, names, section
 from outrig.core.frozen import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -5,11 +5,10 @@ None of them is a repository's to set unless its config was approved; hooks neve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core.field import CAPABILITY, VARIABLE_NAME, key, names
 from outrig.core.frozen import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core.engine import Container
 from outrig.core.naming import container_name, labels
 from outrig.core.security import usual_memory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.core.engine import Image, Link, Mount
     from outrig.core.plan import RunPlan

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core import identity, security, sidecars
 from outrig.core.moment import time_text
 from outrig.core.session import SCHEMA, Session
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from typing import Any
 
     from outrig.core.config import ImageConfig
     from outrig.core.plan import RunPlan

@@ -6,7 +6,6 @@ Pure, so `--dry-run` can print what it decides and a test can compare it.
 from __future__ import annotations
 
 from posixpath import isabs, join, normpath, relpath
-from typing import TYPE_CHECKING
 
 from outrig.core import (
     command,
@@ -26,6 +25,7 @@ from outrig.core.plan import HOST_IMAGE, ImagePlan, RunPlan
 from outrig.core.words import refuse_bytes
 from outrig.errors import MountError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

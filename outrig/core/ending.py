@@ -29,17 +29,18 @@ limits that were hit (`hits`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from outrig.core.frozen import frozen
 from outrig.core.moment import parse_time
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from typing import Literal
 
-IntentKind = Literal["stop", "kill", "signal", "wall", "idle", "budget", "disk"]
+    IntentKind = Literal["stop", "kill", "signal", "wall", "idle", "budget", "disk"]
 
+INTENTS: tuple[IntentKind, ...] = ("stop", "kill", "signal", "wall", "idle", "budget", "disk")
 EXIT_TIMEOUT = 124
 EXIT_OWN_FAILURE = 125
 EXIT_NOT_FOUND = 127

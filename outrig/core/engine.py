@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from outrig.core.frozen import frozen, given
 from outrig.core.security import Security
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
-Stream = Literal["stdout", "stderr", "terminal"]
-Role = Literal["agent", "gateway", "sidecar", "helper"]
+    Stream = Literal["stdout", "stderr", "terminal"]
+    Role = Literal["agent", "gateway", "sidecar", "helper"]
 
 
 @frozen

@@ -8,7 +8,6 @@ Nothing of the host's environment comes along unless it is named here or there.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from outrig.core import secrets
 from outrig.core.frozen import frozen
@@ -17,6 +16,7 @@ from outrig.core.reference import resolve
 from outrig.core.words import refuse_bytes
 from outrig.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 

@@ -16,14 +16,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core.moment import time_text
 from outrig.core.terminal import one_line
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
+    from typing import Any
 
     from outrig.core.session import Session
 

@@ -6,40 +6,39 @@ know: how its text is read (`kind`), who may set it (`trust`) and one line of ex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
 from outrig.core.frozen import given
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, Literal
 
-Kind = Literal[
-    "string",  # any text
-    "path",  # relative to the declaring file's directory, or to the repo root for repo files
-    "size",  # "4g" -> bytes (int)
-    "duration",  # "90m" -> seconds (float)
-    "number",  # float above 0
-    "integer",  # int above 0
-    "switch",  # true or false, and true is the tighter one
-    "choice",  # one of `choices`
-    "strings",  # array of text
-    "paths",  # array of paths
-    "argv",  # array of text: a command line, never a shell string
-    "table",  # NAME = "text"
-    "argument-table",  # build arguments: NAME = "text" or "${VAR}"
-    "source",  # where a secret is: "env:X", "file:P", ...; "file:" as a path
-    "environment",  # NAME = "text" or "${VAR}", resolved when used
-]
-
-Trust = Literal[
-    "repo",  # a repository may set it
-    "repo-inside",  # a repository may set it to something inside itself
-    "repo-no-references",  # a repository may set it, but no ${VAR} of the host's environment
-    "narrower",  # a repository may only make it tighter than the layers below
-    "adds",  # a repository's array is added to that of the layers below
-    "trusted",  # system or global config, variables, flags
-    "global",  # system or global config, its variable and its flag: never a repository
-]
+    Kind = Literal[
+        "string",  # any text
+        "path",  # relative to the declaring file's directory, or to the repo root for repo files
+        "size",  # "4g" -> bytes (int)
+        "duration",  # "90m" -> seconds (float)
+        "number",  # float above 0
+        "integer",  # int above 0
+        "switch",  # true or false, and true is the tighter one
+        "choice",  # one of `choices`
+        "strings",  # array of text
+        "paths",  # array of paths
+        "argv",  # array of text: a command line, never a shell string
+        "table",  # NAME = "text"
+        "argument-table",  # build arguments: NAME = "text" or "${VAR}"
+        "source",  # where a secret is: "env:X", "file:P", ...; "file:" as a path
+        "environment",  # NAME = "text" or "${VAR}", resolved when used
+    ]
+    Trust = Literal[
+        "repo",  # a repository may set it
+        "repo-inside",  # a repository may set it to something inside itself
+        "repo-no-references",  # a repository may set it, but no ${VAR} of the host's environment
+        "narrower",  # a repository may only make it tighter than the layers below
+        "adds",  # a repository's array is added to that of the layers below
+        "trusted",  # system or global config, variables, flags
+        "global",  # system or global config, its variable and its flag: never a repository
+    ]
 
 TRUST_WORDS: Mapping[Trust, str] = {
     "repo": "anyone",

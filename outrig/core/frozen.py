@@ -8,12 +8,12 @@ eighty classes, and that was a quarter of what outrig adds to `docker run`. (A N
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, TypeVar, dataclass_transform, overload
 
-V = TypeVar("V")
+    V = TypeVar("V")
 
 
 class Given:
@@ -95,17 +95,24 @@ _SHARED = {
 }
 
 
-@overload
-def frozen(cls: type[V]) -> type[V]: ...
-@overload
-def frozen(*, kw_only: bool) -> Callable[[type[V]], type[V]]: ...
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(given,))
-def frozen(cls: type[V] | None = None, *, kw_only: bool = True) -> Any:  # noqa: ARG001
-    """Make a class of annotated fields a value.
+if TYPE_CHECKING:
 
-    `kw_only` is for type checkers: False where fields may be given by position.
-    """
-    return frozen if cls is None else _made(cls)
+    @overload
+    def frozen(cls: type[V]) -> type[V]: ...
+    @overload
+    def frozen(*, kw_only: bool) -> Callable[[type[V]], type[V]]: ...
+    @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(given,))
+    def frozen(cls: type[V] | None = None, *, kw_only: bool = True) -> Any:
+        """Make a class of annotated fields a value.
+
+        `kw_only` is for type checkers: False where fields may be given by position.
+        """
+        raise NotImplementedError
+
+else:
+
+    def frozen(cls: Any = None, *, kw_only: bool = True) -> Any:  # noqa: ARG001
+        return frozen if cls is None else _made(cls)
 
 
 def _made(cls: type[Any]) -> type[Any]:

@@ -16,10 +16,10 @@ What lies below a directory that fits, fits.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

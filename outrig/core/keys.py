@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.config import Config
 from outrig.core.frozen import fields as fields_of
 from outrig.core.frozen import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
 Path = tuple[str | int, ...]
 

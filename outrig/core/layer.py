@@ -9,7 +9,6 @@ quoted only where it cannot be a secret: never from a variable, from an environm
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
 
 from outrig.core import keys, value
 from outrig.core.config import Config
@@ -17,8 +16,10 @@ from outrig.core.frozen import frozen
 from outrig.core.suggestion import meant
 from outrig.errors import ConfigError, OutrigError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from outrig.core.keys import Field, Path
 

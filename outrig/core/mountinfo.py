@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import re
 from posixpath import dirname, join, relpath
-from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 

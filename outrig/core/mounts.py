@@ -7,11 +7,11 @@ that comes out is judged again with `refuse_source`.
 from __future__ import annotations
 
 from posixpath import commonpath, isabs, normpath
-from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
 from outrig.errors import MountError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

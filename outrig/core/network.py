@@ -19,19 +19,20 @@ Which mode a session has:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
-
 from outrig.core.frozen import frozen
 from outrig.errors import NetworkError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Literal
 
     from outrig.core.address import Network
     from outrig.core.rules import Rule
 
-Mode = Literal["none", "filter", "audit", "open", "bridge"]
-MODES: tuple[Mode, ...] = get_args(Mode)  # the tightest first
+    Mode = Literal["none", "filter", "audit", "open", "bridge"]
+
+MODES: tuple[Mode, ...] = ("none", "filter", "audit", "open", "bridge")  # the tightest first
 GATED = ("filter", "audit")  # what goes out goes through a gateway
 REGISTRIES = "@registries"
 

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core.moment import parse_time
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 

@@ -8,14 +8,14 @@ image has the agent's program) is decided at launch and says so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from outrig.core import network
 from outrig.core.frozen import frozen
 from outrig.core.relations import Work
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
     from outrig.core import identity, mounts
     from outrig.core.relations import Relations

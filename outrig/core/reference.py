@@ -7,10 +7,10 @@ resolved when a session starts.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from outrig.errors import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -9,16 +9,18 @@ project the repository's common directory, shared by all its worktrees; else the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
-
 from outrig.core.frozen import frozen
 from outrig.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from outrig.core.session import Session
 
-Kind = Literal["main", "subagent", "cron"]
-KINDS: tuple[str, ...] = get_args(Kind)
+    Kind = Literal["main", "subagent", "cron"]
+
+KINDS: tuple[Kind, ...] = ("main", "subagent", "cron")
 _LONGEST = 200  # characters of a group or an issue
 
 

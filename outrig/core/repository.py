@@ -16,15 +16,15 @@ Approved with `outrig trust`, it may say everything but the last two.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core import keys, layer, trust
 from outrig.core.frozen import frozen, given, replace
 from outrig.core.layer import Setting
 from outrig.errors import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from outrig.core.keys import Path
     from outrig.core.layer import Findings, Layer

@@ -13,17 +13,17 @@ agent's own key is then a variable that only its process tree has.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
 from outrig.core.frozen import frozen
 from outrig.core.network import GATED
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from typing import Any, Literal
 
     from outrig.core.config import AgentConfig, SecretConfig
 
-Way = Literal["broker", "file", "env"]
+    Way = Literal["broker", "file", "env"]
 
 INSIDE = "/run/outrig/secrets"
 ENVIRONMENT = ".environment"  # there: a script that sets the variables of way env

@@ -22,13 +22,13 @@ Never, whoever asks: privileged, another's namespaces, devices, an unconfined se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core.frozen import frozen
 from outrig.core.quantity import size_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from outrig.core.config import Config, LimitsConfig
 

@@ -12,15 +12,15 @@ moved along.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core.frozen import frozen
 from outrig.core.moment import parse_time, time_text
 from outrig.errors import StoreError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from typing import Any
 
     from outrig.core.ending import Ending
 

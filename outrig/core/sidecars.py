@@ -12,13 +12,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from outrig.core.config import SIDECAR_NAME, SidecarConfig
 from outrig.core.frozen import frozen, replace
 from outrig.core.suggestion import nearest
 from outrig.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 

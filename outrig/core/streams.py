@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from outrig.core.frozen import frozen
 from outrig.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from outrig.core.config import AgentConfig
     from outrig.core.request import Request
 
-Stdin = Literal["null", "pipe", "terminal", "held"]  # held: open, for whoever attaches
+    Stdin = Literal["null", "pipe", "terminal", "held"]  # held: open, for whoever attaches
 
 
 @frozen

@@ -30,13 +30,14 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.frozen import frozen
 from outrig.core.terminal import one_line
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from outrig.core.session import Session
 

@@ -15,14 +15,14 @@ function returns the reason for a refusal, to be put after the place, or None.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core import keys
 from outrig.core.reference import reference
 from outrig.core.value import written
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from outrig.core.keys import Field, Path
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any
 
 from outrig.core import quantity
 from outrig.core.keys import literal
 from outrig.core.reference import reference
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from outrig.core.keys import Field
 
 SOURCES = ("env", "file", "command", "keyring")  # of secrets

@@ -7,15 +7,15 @@ as in a file. An empty variable counts as unset, except where an empty text mean
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core import keys
 from outrig.core.layer import STRICT, Layer, Source
 from outrig.core.suggestion import meant_variable
 from outrig.errors import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from outrig.core.keys import Field
 

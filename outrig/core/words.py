@@ -5,10 +5,9 @@ So a path or an argument with such a byte is refused instead of becoming another
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

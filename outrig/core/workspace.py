@@ -16,16 +16,17 @@ asking for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from outrig.core.frozen import frozen
 from outrig.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from outrig.core.config import WorkspaceConfig
 
-Mode = Literal["bind", "bind-ro", "worktree", "overlay", "copy"]
-GitMode = Literal["shadow", "ro", "bind"]
+    Mode = Literal["bind", "bind-ro", "worktree", "overlay", "copy"]
+    GitMode = Literal["shadow", "ro", "bind"]
 
 MODES: tuple[Mode, ...] = ("bind", "bind-ro", "worktree", "overlay", "copy")
 GITS: tuple[GitMode, ...] = ("shadow", "ro", "bind")

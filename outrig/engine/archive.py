@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from posixpath import dirname, join, normpath
-from typing import IO, TYPE_CHECKING, Any, cast
 
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT
 from outrig.engine import learned
@@ -18,9 +17,11 @@ from outrig.engine.failure import NOT_FOUND, refusal
 from outrig.engine.line import BAD, Answer
 from outrig.errors import EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from outrig.core.engine import Image, Mount
     from outrig.engine.wire import Wire
@@ -118,8 +119,9 @@ def _stat(header: str) -> Mapping[str, Any]:
 def _first_file(body: Iterable[bytes], path: str) -> bytes | None:
     import tarfile  # noqa: PLC0415 - 13 ms, and only the first run on an image reads files of it
 
+    reader: Any = _Reader(body)  # as much of a file as tarfile reads of one
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", _Reader(body)), mode="r|") as tar:
+        with tarfile.open(fileobj=reader, mode="r|") as tar:
             first = tar.next()
             if first is None or not first.isreg():
                 return None

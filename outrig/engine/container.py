@@ -6,13 +6,13 @@ init, bounded processes, memory, files and log, and only the mounts that were de
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from outrig.core.engine import Exit, Ref, Seen
 from outrig.core.naming import LABEL_ATTEMPT, LABEL_ROLE, LABEL_ROOT, LABEL_SESSION
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from outrig.core.engine import Container, Facts, Link, Mount
     from outrig.core.security import Security

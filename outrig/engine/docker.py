@@ -10,7 +10,6 @@ import json
 import os
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.ending import KILLED
 from outrig.core.engine import Ref
@@ -38,9 +37,11 @@ from outrig.engine.watch import Watch, look
 from outrig.engine.wire import Wire
 from outrig.errors import ContainerGoneError, EngineError, EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from outrig.core.engine import (
         Command,

@@ -11,13 +11,14 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.frozen import frozen
 from outrig.errors import ConfigError, EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
 DOCTOR = "outrig doctor"
 TCP_PORT = 2375

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Facts
 from outrig.core.frozen import as_dict, replace
 from outrig.engine import learned
 from outrig.engine.failure import refusal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from outrig.engine.wire import Wire
 

@@ -9,7 +9,6 @@ With init, a command that is missing is no refusal: the container starts, and in
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from outrig.errors import (
     CommandNotExecutableError,
@@ -21,6 +20,7 @@ from outrig.errors import (
     OutrigError,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.engine.line import Answer
 

@@ -12,13 +12,13 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.frozen import as_dict, frozen
 from outrig.engine import learned
 from outrig.errors import MountError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 

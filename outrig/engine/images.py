@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Image
 from outrig.engine.failure import NOT_FOUND, refusal
 from outrig.engine.line import Answer
 from outrig.errors import EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from outrig.engine.wire import Query, Wire
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import select
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.frozen import frozen
 from outrig.engine.chunked import whole
@@ -16,8 +15,10 @@ from outrig.engine.endpoint import DOCTOR
 from outrig.engine.failure import refusal
 from outrig.errors import EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from outrig.engine.endpoint import Endpoint
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.engine import Locality, Mount
 from outrig.engine import archive, learned
 from outrig.engine.facts import incarnation
 from outrig.errors import EngineError, MountError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

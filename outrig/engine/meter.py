@@ -12,14 +12,15 @@ A cgroup is gone with its last process; the last look before that is what is kno
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.engine import Measured
 from outrig.core.frozen import replace
 from outrig.engine.usage import TOP, first, table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 MEMORY = (
     "memory/docker/{}/memory.max_usage_in_bytes",

@@ -8,7 +8,6 @@ pools have room for thirty networks.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from outrig.core.engine import Network
 from outrig.core.naming import LABEL_ROOT, LABEL_SESSION
@@ -16,6 +15,7 @@ from outrig.engine import removal
 from outrig.engine.failure import refusal
 from outrig.errors import AddressesTakenError, NetworkError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

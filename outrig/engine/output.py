@@ -7,12 +7,13 @@ so that both streams share the line; a frame is handed on as far as it has arriv
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Self
 
 from outrig.errors import EngineError, EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Self
 
     from outrig.core.engine import Stream
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from outrig.engine.failure import CONFLICT, NOT_FOUND, refusal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.engine.wire import Wire
 

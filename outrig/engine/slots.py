@@ -13,10 +13,10 @@ import os
 import stat
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from outrig.errors import EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

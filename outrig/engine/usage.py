@@ -16,12 +16,13 @@ import contextlib
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Any
 
 from outrig.engine.failure import CONFLICT, gone, refusal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from outrig.engine.wire import Wire
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from outrig.core.engine import Volume
 from outrig.core.naming import LABEL_ROOT, LABEL_SESSION
 from outrig.engine import removal
 from outrig.engine.failure import refusal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

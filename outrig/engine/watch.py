@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
 
 from outrig.core.ending import ENGINE_DEATH_CODES
 from outrig.core.frozen import replace
@@ -21,12 +20,16 @@ from outrig.engine.failure import refusal
 from outrig.engine.line import SECONDS
 from outrig.errors import EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, Literal
 
     from outrig.core.engine import Exit
     from outrig.engine.line import Head, Line
     from outrig.engine.wire import Query, Wire
+
+    Condition = Literal["next-exit", "not-running"]
 
 RETURN_SECONDS = 30.0  # how long a daemon may take to come back
 PAUSE_SECONDS = 0.2
@@ -35,8 +38,6 @@ PAUSE_SECONDS = 0.2
 # killed ends them when it is back.
 BEFORE_START = timedelta(seconds=60)
 AFTER_START = timedelta(seconds=15)
-
-Condition = Literal["next-exit", "not-running"]
 
 
 class Watch:

@@ -10,12 +10,12 @@ import json
 import socket
 import struct
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from outrig.engine.endpoint import DOCTOR
 from outrig.engine.line import NO_CONTENT, NOT_MODIFIED, SECONDS, Answer, Line
 from outrig.errors import EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 

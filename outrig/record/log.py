@@ -22,16 +22,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Self
 
 from outrig.core.moment import time_text
 from outrig.errors import StoreError, reason
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
     from outrig.core.engine import Stream
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from outrig.core import network
 from outrig.core.engine import Link
 from outrig.runner import beside, program, system
-from outrig.runner.network import GATEWAY, Aside
+from outrig.runner.aside import Aside
+from outrig.runner.network import GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core import approval
 from outrig.core.trust import is_inside
 from outrig.errors import ConfigError
 from outrig.store import config
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core import identity, security
 from outrig.core.container import memory_limit
 from outrig.core.frozen import frozen
 from outrig.core.session import preparing, with_fields
 from outrig.runner import config, image, network, secrets, snapshot, tamper, workspace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Mapping

@@ -6,11 +6,13 @@ off (a build, a pull), `interruptible()` lets the door break it off at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 
 class CancelledError(Exception):
@@ -25,11 +27,9 @@ class CancelledError(Exception):
 class Cancel(Protocol):
     def check(self) -> None:
         """Raise CancelledError if a signal has come."""
-        ...
 
     def interruptible(self) -> AbstractContextManager[None]:
         """Within this, a signal raises CancelledError at once."""
-        ...
 
 
 class Never:

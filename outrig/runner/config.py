@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from outrig.core import cascade
 from outrig.errors import StoreError
 from outrig.store import file, places, toml
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.runner.order import Order
     from outrig.runner.secrets import Values

@@ -7,14 +7,17 @@ made of its terminal; a supervisor, which nobody looks at, hands it a `Silent` o
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
 
 from outrig.core.frozen import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from outrig.core.engine import Stream
+else:
+    Protocol = object
 
 CHUNK = 256 * 1024  # bytes read from an input at once
 
@@ -49,7 +52,6 @@ class Outlet(Protocol):
 
     def write(self, data: memoryview) -> int:
         """Show a piece that fits; returns its length. Raises OSError when nobody reads."""
-        ...
 
 
 class Console(Protocol):
@@ -67,13 +69,11 @@ class Console(Protocol):
 
     def fileno(self) -> int:
         """Polls readable when events() has something."""
-        ...
 
     def events(self) -> Sequence[Event]: ...
 
     def take(self) -> bytes | None:
         """What was typed or piped; b"" when there is nothing yet, None at its end."""
-        ...
 
     def outlet(self, stream: Stream) -> Outlet | None: ...
 

@@ -10,14 +10,15 @@ import contextlib
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING, Self
 
 from outrig.core.control import WAKE, Decoder, Message
 from outrig.errors import StoreError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import Self
 
 WAITING = 16  # clients that knock at once
 CHUNK = 64 * 1024

@@ -9,11 +9,11 @@ then, so that a silent fork bomb is in the record while it goes on.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from outrig.core.session import with_limit_hit
 from outrig.errors import EngineError, EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.runner.launched import Launched
 

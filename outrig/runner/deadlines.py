@@ -18,7 +18,6 @@ from __future__ import annotations
 import signal
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from outrig.core.ending import Intent
 from outrig.core.frozen import replace
@@ -31,6 +30,7 @@ from outrig.runner.metering import Metering
 from outrig.runner.models import Models
 from outrig.store import intents
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.runner.launched import Launched
 

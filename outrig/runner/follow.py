@@ -11,7 +11,6 @@ import contextlib
 import select
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from outrig.core.ending import Finding, judge
 from outrig.core.frozen import frozen
@@ -27,6 +26,7 @@ from outrig.runner.pump import Pump
 from outrig.runner.snapshot import Checkpoints
 from outrig.store import intents
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.core.ending import Ending, Intent
     from outrig.core.engine import Exit

@@ -30,7 +30,8 @@ from outrig.core.frozen import replace
 from outrig.core.session import with_fields
 from outrig.engine import addresses
 from outrig.runner import apart, beside, holder, preflight, program, system
-from outrig.runner.network import GATEWAY, Aside, Ready
+from outrig.runner.aside import Aside
+from outrig.runner.network import GATEWAY, Ready
 from outrig.store import network as told
 from outrig.store import places
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.ending import Intent
 from outrig.core.quantity import size_text
 from outrig.runner.snapshot import tree_of, upper_of
 from outrig.workspace import size
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.runner.launched import Launched

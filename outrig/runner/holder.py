@@ -30,7 +30,8 @@ from outrig.core.engine import Link
 from outrig.core.frozen import replace
 from outrig.engine import addresses
 from outrig.runner import beside, program, system
-from outrig.runner.network import Aside, Ready
+from outrig.runner.aside import Aside
+from outrig.runner.network import Ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

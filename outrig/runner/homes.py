@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core import accounts
 from outrig.core.engine import Mount
 from outrig.errors import ConfigError, WorkspaceError
 from outrig.workspace.ownership import hand_over
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from outrig.core import cascade
 from outrig.core.config import HooksConfig
@@ -22,6 +21,7 @@ from outrig.core.terminal import one_line
 from outrig.errors import OutrigError
 from outrig.store import layers, places
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
 from outrig.core.plan import HOST_IMAGE
@@ -17,6 +16,7 @@ from outrig.engine import host
 from outrig.errors import BuildError, CommandNotFoundError, ImageMissingError
 from outrig.store import places
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path

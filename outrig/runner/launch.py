@@ -13,7 +13,6 @@ import contextlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig import __version__
 from outrig.core import description, naming
@@ -25,6 +24,7 @@ from outrig.runner.cancel import CancelledError
 from outrig.runner.start import Start
 from outrig.store import creation, intents, places
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

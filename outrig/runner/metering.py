@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING
 
 from outrig.core import usage
 from outrig.core.engine import Measured, Ref
@@ -21,6 +20,7 @@ from outrig.errors import EngineError, EngineUnreachableError
 from outrig.runner import models, network
 from outrig.store import places
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from posixpath import dirname, join, relpath
-from typing import TYPE_CHECKING
 
 from outrig.core.frozen import replace
 from outrig.core.mountinfo import differences, nearest
 from outrig.core.mounts import inside
 from outrig.errors import MountError, WorkspaceError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 

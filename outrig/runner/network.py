@@ -17,8 +17,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import threading
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from outrig.core import naming, network
 from outrig.core.engine import BRIDGED, UNLINKED, Link, Mount, Ref
@@ -27,8 +25,10 @@ from outrig.core.session import with_fields, with_resource, without_resource
 from outrig.core.sidecars import name_of
 from outrig.errors import AddressesTakenError, NetworkError, OutrigError, StoreError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from outrig.core.engine import Image
     from outrig.core.identity import Identity
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from outrig.core.redact import Redaction
     from outrig.core.session import Session
     from outrig.engine import Engine
+    from outrig.runner.aside import Aside, MadeNetwork
     from outrig.runner.order import Order
     from outrig.store.creation import Held
-
-T = TypeVar("T")
 
 KIND = "network"
 GATEWAY, SIDECAR = "gateway", "sidecar"  # roles of containers
@@ -122,6 +121,8 @@ class Making:
 
     def network(self) -> MadeNetwork:
         """Begin to make the session's own network."""
+        from outrig.runner.aside import MadeNetwork  # noqa: PLC0415 - many sessions have none
+
         attempt = os.urandom(8).hex()
         self._note(kind=KIND, role=GATEWAY, ref=None, attempt=attempt)
         self.undo.callback(self._remove_networks, attempt)
@@ -166,50 +167,6 @@ def _make_network(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple
     )
 
 
-class Aside(Generic[T]):
-    """A call in a thread of its own, whose end is waited for. Only the engine is used there."""
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self._found: list[T] = []
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._found.append(self._call())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            self._failure = error
-
-    def over(self) -> None:
-        """Block until it has ended, however it did."""
-        self._thread.join()
-
-    def wait(self) -> T:
-        """What the call gave, once it has ended. Raises what it raised."""
-        self.over()
-        if self._failure:
-            raise self._failure
-        return self._found[0]
-
-
-class MadeNetwork(Aside[tuple[str, "Inner"]]):
-    """A network that is being made."""
-
-    def __init__(self, call: Callable[[], tuple[str, Inner]], making: Making, attempt: str) -> None:
-        super().__init__(call)
-        self._making = making
-        self._attempt = attempt
-        making.undo.callback(self.over)
-
-    def there(self) -> tuple[str, Inner]:
-        """Its id, and who is where in it; the record knows it then."""
-        made, inner = self.wait()
-        self._making.made_network(made, self._attempt)
-        return made, inner
-
-
 # ------------------------------------------------------------------ its end
 
 
@@ -243,9 +200,14 @@ class Leaving:
         self._redaction = redaction
         self._lost: dict[str, str] = {}  # why a log is not kept, by attempt
         self._going = [
-            (role, attempt, Aside(functools.partial(self._end, container, role, attempt)))
+            (role, attempt, self._aside(container, role, attempt))
             for container, role, attempt in beside(held.session)
         ]
+
+    def _aside(self, container: str, role: str, attempt: str) -> Aside[int | None]:
+        from outrig.runner.aside import Aside  # noqa: PLC0415 - as above
+
+        return Aside(functools.partial(self._end, container, role, attempt))
 
     def over(self) -> None:
         """What cannot be removed stays noted, for whoever comes next."""

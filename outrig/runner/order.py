@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING
 
 from outrig.core import cascade, command, environment, network, reference, secrets
 from outrig.core.draft import draft, secrets_of
@@ -20,6 +19,7 @@ from outrig.runner import approved
 from outrig.store import layers, places
 from outrig.workspace import checkout, committer, guarded, sources
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.mounts import inside
 from outrig.errors import OutrigError, WorkspaceError, reason
 from outrig.workspace.ownership import hand_over
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

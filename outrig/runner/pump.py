@@ -11,13 +11,13 @@ import select
 import time
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from outrig.core.control import decode_size
 from outrig.core.session import with_dropped, with_fields
 from outrig.errors import StoreError
 from outrig.runner.console import Resized
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 

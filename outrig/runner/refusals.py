@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.mounts import ENGINE_SOCKETS, inside
 from outrig.engine.endpoint import usual_sockets
@@ -17,6 +16,7 @@ from outrig.errors import EngineError, MountError, UsageError
 from outrig.store import places
 from outrig.workspace import sources
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -15,7 +15,6 @@ A session that has none does not load what keeps them, asks for them or looks fo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.frozen import frozen, given
@@ -23,6 +22,7 @@ from outrig.core.secrets import ENVIRONMENT, INSIDE, names, variables
 from outrig.core.session import with_fields
 from outrig.errors import StoreError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Mapping

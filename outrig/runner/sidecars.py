@@ -34,8 +34,9 @@ from outrig.errors import (
     SidecarError,
 )
 from outrig.runner import holder, image
+from outrig.runner.aside import Aside
 from outrig.runner.chronicle import Chronicle, keep_log
-from outrig.runner.network import SIDECAR, Aside, Ready
+from outrig.runner.network import SIDECAR, Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -19,7 +19,6 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from outrig.core.moment import time_text
 from outrig.core.session import with_workspace
@@ -28,8 +27,10 @@ from outrig.workspace import rules
 from outrig.workspace.bare import Source
 from outrig.workspace.snapshots import DIRECTORY, END, START, Snapshots, Taken
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from outrig.core.plan import Place
     from outrig.core.session import Session

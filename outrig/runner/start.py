@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 from outrig.core import environment, security
 from outrig.core.container import container_for
@@ -29,8 +28,10 @@ from outrig.runner.around import Surroundings
 from outrig.runner.launched import Launched
 from outrig.store import places
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from outrig.core.engine import Container, Facts, Ref
     from outrig.core.identity import Identity

@@ -15,15 +15,16 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from outrig.core import tamper as judging
 from outrig.errors import OutrigError, reason
 from outrig.runner import snapshot
 from outrig.workspace import gitlinks, tamper
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from outrig.core.session import Session
     from outrig.runner.order import Order

@@ -6,11 +6,11 @@ One that cannot be removed stays noted, for whoever comes next.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from outrig.core.session import without_resource
 from outrig.errors import OutrigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -18,7 +18,6 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from outrig.core import ignore, naming
 from outrig.core.engine import Mount
@@ -31,8 +30,10 @@ from outrig.runner import volumes
 from outrig.runner.own import Own, points
 from outrig.workspace import masks, protect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from outrig.core.identity import Identity
     from outrig.core.session import Session

@@ -7,12 +7,12 @@ anybody who may read it can list it; what it says of containers is then true som
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen
 from outrig.store import file
 from outrig.store.places import RECORD
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.store.sessions import SessionStore

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Self
 
 from outrig.core import events
 from outrig.core.naming import is_name, session_id
@@ -20,11 +19,13 @@ from outrig.store.events import append
 from outrig.store.places import LOGS, NAMES, OPEN, RECORD
 from outrig.store.sessions import write_record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
     from outrig.core.relations import Work
     from outrig.core.session import Session

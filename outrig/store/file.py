@@ -11,10 +11,11 @@ import contextlib
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from typing import Any
 
 LARGEST = 16 * 1024 * 1024  # bytes; a record has a few thousand
 

@@ -6,16 +6,16 @@ really ended the session.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
-
-from outrig.core.ending import Intent, IntentKind
+from outrig.core.ending import INTENTS, Intent
 from outrig.core.frozen import as_dict
 from outrig.errors import StoreError
 from outrig.store import file, reserve
 from outrig.store.places import INTENT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
 
 def write(directory: Path, intent: Intent) -> Intent:
@@ -41,7 +41,7 @@ def read(directory: Path) -> Intent | None:
     except (OSError, file.UnreadableError):
         return None
     kind = fields.get("kind")
-    known: IntentKind | None = next((one for one in get_args(IntentKind) if one == kind), None)
+    known = next((one for one in INTENTS if one == kind), None)
     if known is None:
         return None
     return Intent(

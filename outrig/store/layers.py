@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from outrig.core import keys
 from outrig.core.frozen import frozen, given
@@ -26,8 +25,10 @@ from outrig.core.variables import variables_layer
 from outrig.errors import ConfigError
 from outrig.store import config, places, toml
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Literal
 
     from outrig.core.approval import Subject
 

@@ -14,13 +14,14 @@ import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any
 
 from outrig.store import file
 from outrig.store.places import RESERVE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _BLOCK = 4096

@@ -12,7 +12,6 @@ import contextlib
 import itertools
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from outrig.core import events
 from outrig.core.naming import is_id
@@ -23,6 +22,7 @@ from outrig.store.events import append
 from outrig.store.file import UnreadableError
 from outrig.store.places import LOCKS, LOGS, NAMES, OPEN, RECORD, ROOT_ID, TIMING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path

@@ -18,12 +18,14 @@ import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Self
 
 from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from outrig.workspace.folders import Folders, Spot
     from outrig.workspace.git import Git, Running
 

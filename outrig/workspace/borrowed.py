@@ -8,10 +8,10 @@ are copied into a pack beside the snapshots: as much as has changed, and not the
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from outrig.errors import WorkspaceError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path

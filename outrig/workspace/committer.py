@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Self
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
 _PASSED = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL")
 _ARGV = (

@@ -11,10 +11,10 @@ import contextlib
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
 
 from outrig.workspace import git
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Self
 
 from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+    from typing import Self
 
 SECONDS = 120  # a FIFO where git expects a file makes it wait for ever
 

@@ -17,13 +17,13 @@ config approves all of that.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from outrig.core import ignore
 from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
 from outrig.workspace import masks, protect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path

@@ -28,7 +28,6 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.frozen import frozen, replace
 from outrig.errors import WorkspaceError, reason
@@ -39,6 +38,7 @@ from outrig.workspace.folders import Folders
 from outrig.workspace.git import Git
 from outrig.workspace.recorder import Recorder, heeded
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

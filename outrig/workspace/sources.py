@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.core.engine import Mount
 from outrig.core.mounts import inside, refuse_source
 from outrig.errors import MountError, WorkspaceError, reason
 from outrig.workspace.guarded import Guard
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 

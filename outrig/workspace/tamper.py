@@ -19,15 +19,18 @@ import os
 import stat
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from outrig.core import tamper
 from outrig.core.frozen import frozen
 from outrig.core.tamper import Trace
 from outrig.workspace.folders import Folders
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
+
+    How = Literal["there", "changed", "named"]
 
 MOST = 500_000  # entries that one look takes in
 _DEEPEST = 100
@@ -35,9 +38,6 @@ _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _SPECIAL = {stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
 _SPECIAL |= {stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
-
-
-How = Literal["there", "changed", "named"]
 
 
 @frozen(kw_only=False)

@@ -17,11 +17,11 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from outrig.errors import WorkspaceError
 from outrig.workspace.worktrees import text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 

@@ -18,8 +18,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NEVER = {"docker", "pendulum", "rich", "tomllib", "tomli_w", "http", "urllib3", "requests"}
-# shutil loads the compressors, hashlib OpenSSL, difflib and typer half of the library
-NEVER_IN_A_RUN = {"typer", "shutil", "lzma", "hashlib", "shlex", "tempfile", "inspect", "difflib"}
+# shutil loads the compressors, hashlib OpenSSL, difflib and typer half of the library; typing takes
+# 8 ms, so what a run loads says TYPE_CHECKING = False, which type checkers take for typing's own
+NEVER_IN_A_RUN = {
+    "typing",
+    "typer",
+    "shutil",
+    "lzma",
+    "hashlib",
+    "shlex",
+    "tempfile",
+    "inspect",
+    "difflib",
+}
 # What a session without secrets, in a directory that is no repository, does nothing with
 RARE = {
     *("subprocess", "outrig.core.redact", "outrig.record.redact", "outrig.store.secrets"),
