@@ -35,7 +35,7 @@ from outrig.errors import OutrigError, SessionBusyError, StoreError, WorkspaceEr
 from outrig.runner import reach
 from outrig.runner import work as works
 from outrig.runner.order import draw_up
-from outrig.store import config, finding, places, toml
+from outrig.store import config, finding, places, toml, trust
 from outrig.store.layers import Layers
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def draw_up_again(
     order = draw_up(
         replace(request, resumed=session.id, again=_has_spoken(found, request.agent)),
         (*names, *env_flags),
-        replace(where, cwd=_start(session), layers=_layers(found, values)),
+        replace(where, cwd=_start(session), layers=_layers(found, values, where.env)),
         terminal,
     )
     place = replace(
@@ -240,7 +240,7 @@ def _configured(found: Found) -> dict[str, Any]:
     return values
 
 
-def _layers(found: Found, values: Mapping[str, Any]) -> Layers:
+def _layers(found: Found, values: Mapping[str, Any], env: Mapping[str, str]) -> Layers:
     layer = Layer(
         source=Source.GLOBAL,
         values=values,
@@ -248,7 +248,8 @@ def _layers(found: Found, values: Mapping[str, Any]) -> Layers:
         base=str(_start(found.session)),
         file=str(found.directory / places.CONFIG),
     )
-    return Layers(layers=(layer,), repo_root=None, files=())
+    seals = trust.kept_seals(places.state(env), works.text(found.session, "path") or "/")
+    return Layers(layers=(layer,), repo_root=None, files=(), seals=seals)
 
 
 def _mounts(session: Session, volumes: Sequence[str]) -> list[dict[str, str]]:

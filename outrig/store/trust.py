@@ -51,6 +51,18 @@ def seals(subject: Subject) -> Mapping[str, str]:
     }
 
 
+def kept_seals(state: Path, place: str) -> Mapping[str, str]:
+    """The seals of what was approved there, whatever it holds now. Raises StoreError."""
+    found = read(state, place)
+    texts_ = found.files if found else {}
+    return {
+        os.path.join(place, name): ""
+        if text is None
+        else approval.seal(text.encode("utf-8", "surrogateescape"))
+        for name, text in texts_.items()
+    }
+
+
 def _name(path: str, root: str) -> str:
     below = os.path.relpath(path, root)
     return path if below.startswith("../") else below

@@ -15,7 +15,7 @@ from outrig.core.layer import flag_layer
 from outrig.core.request import Request
 from outrig.core.session import with_fields, with_workspace
 from outrig.core.streams import Terminal
-from outrig.errors import EngineError, SessionBusyError, StoreError, WorkspaceError
+from outrig.errors import ConfigError, EngineError, SessionBusyError, StoreError, WorkspaceError
 from outrig.runner import resume, snapshot
 from outrig.runner import work as works
 from outrig.runner.accept import accept
@@ -23,7 +23,7 @@ from outrig.runner.accepted import Wish
 from outrig.runner.archive import archive
 from outrig.runner.discard import Discarder, doomed_by_id
 from outrig.runner.order import Sources
-from outrig.store import finding, lock
+from outrig.store import finding, layers, lock, places, trust
 from outrig.store.sessions import SessionStore
 from outrig.workspace.merge import ConflictError
 from tests import records
@@ -391,6 +391,24 @@ def test_a_key_that_a_broker_adds_is_not_handed_to_the_one_that_goes_on(
     one = again(store, first, asked)
     assert {secret.name: secret.way for secret in one.plan.secrets} == {"anthropic": "broker"}
     assert "the-key-of-the-user" not in one.values.values()
+
+
+def test_a_program_that_was_approved_runs_for_the_one_that_goes_on_as_it_was(
+    home, engine, store, user
+):
+    script = user.path / "get-key"
+    script.write_text("echo the-key\n")
+    config = user.path / ".agents/outrig/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[secrets.forge]\nfrom = "command:sh {script}"\n')
+    subject = layers.read(env=os.environ, cwd=user.path, home=home.path).subject
+    assert subject
+    trust.approve(places.state(os.environ), subject, at=records.NOON)
+    first = leave(launched(home, engine, order(home, cwd=user.path)))
+    assert [one.name for one in again(store, first).plan.secrets] == ["forge"]
+    script.write_text("echo the-key; touch planted\n")
+    with pytest.raises(ConfigError, match="get-key lies in the workspace"):
+        again(store, first)
 
 
 def test_mounts_limits_and_configuration_are_as_they_were(home, engine, store, user, tmp_path):
