@@ -14,7 +14,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from outrig.core.cast import OUTPUT
+from outrig.core.cast import OUTPUT, size
 from outrig.core.playback import Playback
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from outrig.core.cast import Event
+    from outrig.record.window import Window
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _COLOUR_LAST = re.compile(r"(?:\x1b\[[0-9;:]*m)+\Z")
@@ -38,10 +39,14 @@ class EndedError(Exception):
 
 
 class Player:
-    """A context manager: within it the keyboard and the ending signals are ours."""
+    """A context manager: within it the keyboard and the ending signals are ours.
 
-    def __init__(self) -> None:
+    `window` stands between a recording that paints and a terminal that may be too small for it.
+    """
+
+    def __init__(self, window: Window | None = None) -> None:
         self._playback = Playback()
+        self._window = window
         self._keyboard = os.isatty(1) and _is_ours(0)
         self._undo = contextlib.ExitStack()
         self._late = 0.0  # seconds that pauses have added
@@ -66,7 +71,10 @@ class Player:
         for event in events:
             self._wait(start, event.at / 1_000_000)
             if event.code == OUTPUT:
-                self._show(self._playback.feed(event.data.encode("utf-8", "replace")))
+                text = self._playback.feed(event.data.encode("utf-8", "replace"))
+                self._show(self._window.feed(text) if self._window else text)
+            elif self._window and (resized := size(event)):
+                self._show(self._window.resize(*resized))
 
     def _show(self, text: str) -> None:
         _write(text)
@@ -75,6 +83,8 @@ class Player:
     def _put_back(self) -> None:
         """Out of the alternate screen, colour off ..., and onto a line of our own."""
         text = self._playback.close()
+        if self._window and self._window.through:  # the terminal has seen nothing of it
+            text, self._last = self._window.close(), "\n"
         with contextlib.suppress(OSError):
             _write(text if self._last == "\n" else f"{text}\n")
 

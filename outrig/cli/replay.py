@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TextIO
 
-    from outrig.core.cast import Event
+    from outrig.core.cast import Event, Header
+    from outrig.record.window import Window
 
 LONGEST_LINE = 64 * 1024 * 1024  # characters of an asciicast's line
 
@@ -57,11 +58,15 @@ def replay(  # noqa: PLR0917 - one parameter per option, as typer wants them
         found = opening.session(session, session_dir, session_root, global_config)
         with Recording(found.directory, newline="\n") as recording:
             _announce(recording.rows, recording.columns)
-            return _play(pace, recording.events())
+            painting = bool(found.session.fields.get("tty"))
+            window = _window(recording.rows, recording.columns) if painting else None
+            return _play(pace, recording.events(), window)
     if session is not None or session_dir is not None:
         raise UsageError("a session and --cast: give one of them")
-    with _opened(file) as lines:
-        return _play(pace, _events(lines, file))
+    lines, header = _opened(file)
+    with lines:
+        _announce(header.height, header.width)
+        return _play(pace, _events(lines, file), _window(header.height, header.width))
 
 
 class _Pace:
@@ -78,9 +83,18 @@ class _Pace:
         return cast.paced(events, speed=self.speed, idle_limit=self.idle_limit)
 
 
-def _play(pace: _Pace, events: Iterable[Event]) -> int:
+def _window(rows: int, columns: int) -> Window | None:
+    """For a terminal, which may be too small for what was painted, or become so."""
+    if not os.isatty(1):
+        return None
+    from outrig.record.window import Window  # and with it pyte
+
+    return Window(rows, columns, lambda: os.get_terminal_size(1))
+
+
+def _play(pace: _Pace, events: Iterable[Event], window: Window | None) -> int:
     try:
-        with Player() as player:
+        with Player(window) as player:
             player.play(pace.of(events))
     except EndedError as ended:
         return ended.code
@@ -88,18 +102,19 @@ def _play(pace: _Pace, events: Iterable[Event]) -> int:
 
 
 def _announce(rows: int, columns: int) -> None:
-    """A picture that does not fit is not wrong, but looks so."""
+    """What shows is not all there is."""
     try:
         here = os.get_terminal_size(1)
     except OSError:
         return
     if here.columns < columns or here.lines < rows:
         report.notice(
-            f"recorded on {columns}x{rows}, and this terminal has {here.columns}x{here.lines}"
+            f"recorded on {columns}x{rows}, and this terminal has {here.columns}x{here.lines}: "
+            "of a full screen the part around the cursor shows"
         )
 
 
-def _opened(file: Path) -> TextIO:
+def _opened(file: Path) -> tuple[TextIO, Header]:
     """The asciicast, its header read."""
     with contextlib.ExitStack() as undo:
         try:
@@ -107,9 +122,8 @@ def _opened(file: Path) -> TextIO:
             header = cast.parse_header(lines.readline(LONGEST_LINE))
         except (OSError, ValueError) as error:
             raise StoreError(f"cannot play {file}: {_words(error)}") from error
-        _announce(header.height, header.width)
         undo.pop_all()
-    return lines
+    return lines, header
 
 
 def _events(lines: TextIO, file: Path) -> Iterator[Event]:

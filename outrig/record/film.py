@@ -129,11 +129,11 @@ class _Camera:
     def _style(self, cell: Char) -> int:
         flags = (cell.bold, cell.italics, cell.underscore, cell.strikethrough, cell.reverse)
         bits = sum(1 << bit for bit, flag in enumerate(flags) if flag)
-        style = (_colour(cell.fg), _colour(cell.bg), bits)
+        style = (colour(cell.fg), colour(cell.bg), bits)
         if style not in self._styles and len(self._styles) >= _MOST_STYLES:
             return 0
         return self._styles.setdefault(style, len(self._styles))
 
 
-def _colour(name: str) -> str:
+def colour(name: str) -> str:
     return f"#{name}" if _RGB.fullmatch(name) else _COLOURS.get(name, "")

@@ -109,6 +109,16 @@ def test_a_size_that_does_not_fit_is_announced(outrig, store, tmp_path):
     assert "recorded on" not in terminals.screen(outrig, "replay", *FAST)
 
 
+def test_of_a_picture_that_does_not_fit_a_part_shows(outrig, tmp_path):
+    rows = "\\r\\n".join(f"row {number} {'x' * 280} end" for number in range(60))
+    text = f'[0, "o", "\\u001b[?1049h{rows}"]\n[0.1, "o", "\\u001b[?1049ldone\\r\\n"]\n'
+    (tmp_path / "x.cast").write_text('{"version": 2, "width": 300, "height": 60}\n' + text)
+    shown = terminals.screen(outrig, "replay", "--cast", tmp_path / "x.cast")
+    assert "row 59" not in shown  # its end does, where the cursor is
+    assert shown.count(" end\x1b[0m\x1b[K") == 24
+    assert shown.endswith("\x1b[?1049l\x1b[0mdone\r\n")
+
+
 def test_ends_with_its_reader(outrig, store):
     said(store, *[("stdout", b"x" * 100_000)] * 20)
     process = outrig.start("replay", *FAST)
