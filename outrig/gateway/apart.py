@@ -1,4 +1,4 @@
-"""A namespace of the session's own in which there is no device, and the gate in another one.
+"""A namespace of the session's own in which no device is up, and the gate in another one.
 
 The session joins the network of the gate's container, that is: of its first process. So that one
 stays behind. It starts a second one, which makes itself another network namespace, moves the
@@ -100,6 +100,9 @@ def main(own: str, agent: str, uid: str, gid: str) -> Never:
     leg = Leg.found()
     if ours.recv(len(_READY)) == _READY:
         kernel.run("ip", "link", "set", leg.device, "netns", str(gate))
+        # The engine counts by the device's name, and without it says nothing at all of the session.
+        # A bridge of nothing, which is down: it leads nowhere and cannot be moved out again.
+        kernel.run("ip", "link", "add", leg.device, "type", "bridge")
         listening = _set_up(own, agent)
         assert_alone()
         socket.send_fds(ours, [json.dumps(leg).encode()], listening.numbers())

@@ -111,7 +111,7 @@ def _gated(
     command = (
         *(sys.executable, "-P", "-m", "outrig", "run", "--global-config", config, "--image", image),
         *("--network", "filter", "--allow", "good.example"),
-        *("--", "python3", "-c", CLIENT, "good.example", "3"),
+        *("--", "python3", "-c", CLIENT, "good.example", "8"),
     )
     env = environment({"HOME": str(top)}, str(top / "compiled"))
     with subprocess.Popen(command, cwd=work, env=env, stdout=subprocess.PIPE) as session:

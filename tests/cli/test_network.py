@@ -350,6 +350,24 @@ def test_an_engine_that_keeps_nothing_shut_is_found_out(session: Session, tmp_pa
     assert record["resources"] == []
 
 
+def test_the_engine_measures_a_session_whose_device_is_elsewhere(
+    session: Session, engine_client: docker.DockerClient
+):
+    """The idle limit stands on that: whether it computes while it says nothing."""
+    script = "while :; do :; done"
+    session("run", "--network", "filter", "-d", "--", "sh", "-c", script).ok()
+    record = session.record()
+    try:
+        for name in (record["container_name"], f"{record['container_name']}-gateway"):
+            said: Any = engine_client.containers.get(name).stats(stream=False)
+            assert said["cpu_stats"]["cpu_usage"]["total_usage"] > 0
+            assert said["memory_stats"]["usage"] > 0
+    finally:
+        session("kill", record["id"]).ok()
+        mine = {"name": record["container_name"]}
+        until(lambda: not engine_client.api.containers(all=True, filters=mine), "its end")
+
+
 def test_an_egress_that_does_not_exist(session: Session):
     env = {"OUTRIG_NETWORK__EGRESS": "no-such-network"}
     for mode in ("filter", "open"):
