@@ -7,7 +7,7 @@
     "#3b4048", "#e06c75", "#98c379", "#d19a66", "#61afef", "#c678dd", "#56b6c2", "#c8ccd4",
     "#6b7280", "#ff8a92", "#b5e890", "#ffd68a", "#8ac6ff", "#e29cf5", "#7fe0ea", "#ffffff",
   ];
-  const GROUND = "#101216", INK = "#d6d9dd", LONGEST_PAUSE = 1000;
+  const GROUND = "#101216", INK = "#d6d9dd", LONGEST_PAUSE = 1000, SMALLEST = 5;
   const screen = document.getElementById("screen");
   const button = document.getElementById("play");
   const slider = document.getElementById("seek");
@@ -16,7 +16,7 @@
   const skip = document.getElementById("skip");
   const here = document.getElementById("here");
   let now = 0, next = 0, rows = [], cursor = null, size = [film.rows, film.columns];
-  let stale = new Set(), playing = false, before = 0;
+  let stale = new Set(), playing = false, before = 0, fitted = null;
 
   const colour = (name) => (name.startsWith("#") ? name : name ? PALETTE[Number(name)] : "");
 
@@ -47,10 +47,29 @@
     cursor = at;
   }
 
+  // All columns of a wide terminal are seen at once, as long as they can be read.
+  function fit() {
+    screen.style.fontSize = "";
+    const style = getComputedStyle(screen.parentElement);
+    const room = screen.parentElement.clientWidth
+      - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const width = () => screen.getBoundingClientRect().width;
+    let pixels = parseFloat(getComputedStyle(screen).fontSize) * Math.min(1, room / width());
+    while (width() > room) {
+      screen.style.fontSize = `${Math.max(SMALLEST, pixels)}px`;
+      if (pixels <= SMALLEST) return;
+      pixels -= 0.125; // glyphs do not shrink as evenly as numbers
+    }
+  }
+
   function paint() {
     while (screen.children.length > size[0]) screen.lastChild.remove();
     while (screen.children.length < size[0]) screen.append(document.createElement("div"));
-    screen.style.minWidth = `${size[1]}ch`;
+    if (fitted !== size) {
+      screen.style.minWidth = `${size[1]}ch`;
+      fit();
+      fitted = size;
+    }
     for (const y of stale) {
       if (y >= size[0]) continue;
       const runs = rows[y] || [], spans = [];
@@ -107,6 +126,7 @@
   }
 
   slider.max = film.end;
+  addEventListener("resize", fit);
   button.addEventListener("click", () => play(!playing));
   slider.addEventListener("input", () => show(Number(slider.value)));
   document.getElementById("timeline").addEventListener("click", (event) => {

@@ -195,6 +195,23 @@ def test_colours_cursor_and_size(chromium, tmp_path, painted):
     assert chromium.run("document.getElementById('screen').children.length") == 30
 
 
+@pytest.mark.parametrize(("columns", "shrunk", "whole"), [(80, 0, 1), (200, 1, 1), (999, 1, 0)])
+def test_a_wide_screen_is_seen_whole_as_long_as_it_can_be_read(
+    chromium, tmp_path, columns, shrunk, whole
+):
+    with Recorder(tmp_path, tty=True, started=records.NOON) as recorder:
+        recorder.resize(60, columns)
+        recorder.write("terminal", b"\x1b[?1049h\x1b[H" + b"x" * columns + b"\x1b[60Hlast row")
+    opened(chromium, tmp_path / "page.html", written(tmp_path))
+    size = "parseFloat(getComputedStyle(document.getElementById('screen')).fontSize)"
+    assert chromium.run(f"[{size} < 14, {size} >= 5]") == [bool(shrunk), True]
+    stage = "document.getElementById('screen').parentElement"
+    assert chromium.run(f"{stage}.scrollWidth <= {stage}.clientWidth") == bool(whole)
+    assert chromium.run(f"{stage}.scrollHeight <= {stage}.clientHeight")
+    assert (len(chromium.terminal()[0]), chromium.terminal()[59]) == (columns, "last row")
+    assert chromium.complaints() == []
+
+
 def test_playing_seeking_and_pausing(chromium, tmp_path, painted):
     opened(chromium, tmp_path / "page.html", painted)
     chromium.run("document.getElementById('play').click()")  # at the speed of a clock, to be seen
