@@ -12,7 +12,7 @@ from outrig.core.moment import parse_time
 from outrig.core.table import table
 from outrig.core.tamper import noted, words
 from outrig.core.terminal import one_line, safe
-from outrig.core.usage import told
+from outrig.core.usage import sizes, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from outrig.store.finding import Found
 
 FIRST = ("id", "name", "status", "reason", "exit_code", "agent_exit_code")
+SIZED = ("limits", "security")
 TIMES = ("started_at", "ended_at", "paused_at")
 
 
@@ -71,6 +72,8 @@ def _facts(found: Found) -> Iterator[tuple[str, str]]:
             yield _label(name), moment(parse_time(value), None)
         elif name == "usage":
             yield from (("usage" if at == 0 else "", line) for at, line in enumerate(told(session)))
+        elif name in SIZED and isinstance(value, dict):
+            yield from _spread(_label(name), sizes(value))
         elif name == "workspace":
             yield from _workspace(session)
         else:
@@ -101,7 +104,7 @@ def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return _joined(value)
+        return _joined(value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None else str(value)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
 
 _UNITS = ("", "k", "m", "g", "t")
+_BYTES = frozenset(("memory", "log_bytes", "disk", "core", "shm"))
 
 
 def fields(measured: Measured, models: Mapping[str, int]) -> dict[str, Any]:
@@ -34,21 +35,29 @@ def told(session: Session) -> Iterator[str]:
         return
     bounds = limits if isinstance(limits, dict) else {}
     if "memory" in used:
-        yield f"memory: {_bytes(used['memory'])} at most{_of(bounds.get('memory'), _bytes)}"
+        yield f"memory: {size(used['memory'])} at most{_of(bounds.get('memory'), size)}"
     if "cpu_seconds" in used:
         yield f"cpu: {used['cpu_seconds']} s"
     if "received" in used:
-        yield f"network: {_bytes(used['received'])} in, {_bytes(used.get('sent', 0))} out"
+        yield f"network: {size(used['received'])} in, {size(used.get('sent', 0))} out"
     for name in ("model_requests", "model_tokens"):
         if name in used:
             yield f"{name.replace('_', ' ')}: {used[name]}{_of(bounds.get(name), str)}"
+
+
+def sizes(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A table of a record for people: what is bytes in it is rounded, with its unit."""
+    return {
+        name: size(value) if name in _BYTES and isinstance(value, int) else value
+        for name, value in table.items()
+    }
 
 
 def _of(limit: Any, words: Any) -> str:
     return "" if limit is None else f" of {words(limit)}"
 
 
-def _bytes(count: Any) -> str:
+def size(count: Any) -> str:
     """Three digits of it: 34.1m."""
     amount = float(count) if isinstance(count, int | float) else 0.0
     unit = 0

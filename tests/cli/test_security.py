@@ -96,6 +96,8 @@ def test_the_defaults_hold_inside_and_stand_in_the_record(run):
     shown = run.outrig("show").ok().out
     assert "no_new_privileges: yes" in shown
     assert f"cpus: {os.cpu_count()}" in shown
+    assert "capabilities: none" in shown
+    assert "shm: 256m" in shown
     assert f"home               {found['home']}" in shown
     planned = json.loads(run("--dry-run", "--json", "true").ok().out)
     assert planned["security"] == {name.replace("_", "-"): value for name, value in said.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from outrig.core.engine import Measured
 from outrig.core.session import Session
-from outrig.core.usage import fields, told
+from outrig.core.usage import fields, sizes, told
 
 
 def test_what_is_not_known_is_left_out():
@@ -25,6 +25,12 @@ def test_each_line_with_its_limit():
         "model requests: 3",
         "model tokens: 360 of 1000",
     ]
+
+
+def test_of_a_table_only_what_is_bytes_has_a_unit():
+    table = {"memory": 20221201612, "pids": 512, "log_bytes": 1 << 30, "core": 0, "disk": "?"}
+    shown = {"memory": "18.8g", "pids": 512, "log_bytes": "1g", "core": "0", "disk": "?"}
+    assert sizes(table) == shown
 
 
 def test_a_record_of_another_shape_says_nothing():
