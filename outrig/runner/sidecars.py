@@ -55,6 +55,7 @@ _LOG_BYTES = 16 * 1024**2  # the last ones are kept
 _PIDS = 1024
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # between two looks at its health
 _LAST_WORDS = 2048
+_UNENDING = "its health command does not end"
 _NO_COMMAND = "No command specified"  # docker's words, for an image without one
 _ACCEPTED = (
     "a configured or built-in name (outrig images), one that the engine has, or a registry's"
@@ -248,14 +249,17 @@ class Starting:
         except OutrigError as error:
             raise SidecarError(f"sidecar {one.name}: {error.message}") from error
         deadline, pause = time.monotonic() + one.health_timeout, _PAUSE
+        said = _UNENDING
         while not self._given_up.is_set():
             self._refuse_ended(one, ref)
             why = _complaint(engine, one, ref, deadline) if one.health else None
             if why is None:
                 return
+            if why != _UNENDING:  # one that the deadline cut short says less than one before it
+                said = why
             if time.monotonic() + pause > deadline:
                 raise SidecarError(
-                    f"sidecar {one.name} is not healthy after {one.health_timeout:g} s: {why}",
+                    f"sidecar {one.name} is not healthy after {one.health_timeout:g} s: {said}",
                     hint=f"[sidecars.{one.name}] health-timeout, or health",
                 )
             self._given_up.wait(pause)
@@ -295,7 +299,7 @@ def _complaint(engine: Engine, one: Sidecar, ref: Ref, deadline: float) -> str |
         return error.message
     except OutrigError as error:
         raise SidecarError(f"sidecar {one.name}: its health command: {error.message}") from error
-    return "its health command does not end"
+    return _UNENDING
 
 
 def _last_line(said: Iterable[bytes]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -143,6 +143,21 @@ def test_one_that_is_never_healthy(
     assert engine.made_networks == {}
     (session,) = SessionStore(home.sessions).ids()
     assert (home.sessions / session / "logs/db.log").read_bytes() == b"ready\n"
+
+
+def test_what_its_health_command_said_before_time_ran_out_is_told(
+    home: Home, engine, left, monkeypatch
+):
+    scripts = iter([Script(ends=exited(1), says=[("stderr", b"no\n")])])
+    really = engine.exec
+
+    def execute(*how: Any) -> Any:
+        engine.exec_script = next(scripts, Script(runs_until="9"))
+        return really(*how)
+
+    monkeypatch.setattr(engine, "exec", execute)
+    with pytest.raises(SidecarError, match=r"sidecar db is not healthy after 0\.3 s: 1 no"):
+        start(home, engine, left, "open", DB + "health-timeout = '300ms'\n")
 
 
 def test_one_that_the_engine_does_not_start(home: Home, engine, left, monkeypatch):
