@@ -16,7 +16,7 @@ from outrig.core.request import Request
 from outrig.core.session import with_fields, with_workspace
 from outrig.core.streams import Terminal
 from outrig.errors import ConfigError, EngineError, SessionBusyError, StoreError, WorkspaceError
-from outrig.runner import resume, snapshot
+from outrig.runner import resume, secrets, snapshot
 from outrig.runner import work as works
 from outrig.runner.accept import accept
 from outrig.runner.accepted import Wish
@@ -78,6 +78,7 @@ def leave(run: Launched, **files: str | None) -> str:
     run.output.close()
     said = snapshot.end(run.held.directory, run.held.session)
     run.held.update(lambda one: with_workspace(one, **said))
+    secrets.release(run.held.session)
     return records.finish(run.held).id
 
 
