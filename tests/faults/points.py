@@ -42,6 +42,7 @@ class Point:
 
 
 LAUNCH, FOLLOW, SUPERVISE = (f"outrig.runner.{name}:" for name in ("launch", "follow", "supervise"))
+AROUND, START = "outrig.runner.around:Surroundings.", "outrig.runner.start:"
 ENGINE, RECORDER = "outrig.engine.docker:DockerEngine.", "outrig.record.log:Recorder."
 FINISH = FOLLOW + "finish"
 
@@ -52,18 +53,18 @@ POINTS = {
         Point("recorded", "planned", "after", "outrig.store.creation:create"),
         Point("image-wanted", "planned", "before", "outrig.runner.image:ready"),
         Point("image-ready", "planned", "after", "outrig.runner.image:ready"),
-        Point("workspace-made", "planned", "after", LAUNCH + "_Start._workspace"),
-        Point("snapshot-begun", "planned", "after", LAUNCH + "_Start._snapshot"),
+        Point("workspace-made", "planned", "after", AROUND + "_workspace"),
+        Point("snapshot-begun", "planned", "after", AROUND + "_snapshot"),
         Point("furnished", "planned", "after", "outrig.runner.homes:furnish"),
         Point("noted", "planned", "before", ENGINE + "prepare"),
         Point("created", "made", "before", ENGINE + "_attached"),
         Point("attached", "made", "before", "outrig.engine.docker:Watch"),
         Point("prepared", "made", "after", ENGINE + "prepare"),
-        Point("ref-noted", "made", "before", LAUNCH + "_Start._recorder"),
-        Point("recorder-open", "made", "after", LAUNCH + "_Start._recorder"),
-        Point("start-asked", "starting", "before", LAUNCH + "_Start._meanwhile"),
+        Point("ref-noted", "made", "before", START + "Start._recorder"),
+        Point("recorder-open", "made", "after", START + "Start._recorder"),
+        Point("start-asked", "starting", "before", START + "Start._meanwhile"),
         Point("started", "runs", "after", ENGINE + "start"),
-        Point("running", "runs", "before", LAUNCH + "Launched"),
+        Point("running", "runs", "before", START + "Launched"),
         Point("launched", "runs", "after", LAUNCH + "launch"),
         Point("following", "runs", "after", FOLLOW + "Pump"),
         Point("heard", "runs", "after", "outrig.engine.output:AttachedOutput.read"),
@@ -133,12 +134,19 @@ _AROUND = {"before": _calling_first, "after": _calling_last}
 
 
 def _wrap(target: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    holder, name = found(target)
+    setattr(holder, name, around(getattr(holder, name)))
+
+
+def found(target: str) -> tuple[Any, str]:
+    """What has it, and as what. Raises AttributeError or ImportError where nothing has."""
     module, _, path = target.partition(":")
     holder: Any = importlib.import_module(module)
     *above, name = path.split(".")
     for one in above:
         holder = getattr(holder, one)
-    setattr(holder, name, around(getattr(holder, name)))
+    assert callable(getattr(holder, name))
+    return holder, name
 
 
 def _report_and_wait() -> None:

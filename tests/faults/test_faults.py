@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from tests.faults.__main__ import SAMPLE, cells, line, results, sample
-from tests.faults.points import PHASES, POINTS
+from tests.faults.points import PHASES, POINTS, found
 from tests.faults.trial import FAULTS, expected
 
 
@@ -16,6 +16,13 @@ def test_the_sample_has_every_fault_and_every_phase():
     assert set(SAMPLE) <= {(point.name, fault) for point, fault in cells()}
     assert {fault for _, fault in SAMPLE} == set(FAULTS) - {"none"}
     assert {POINTS[point].phase for point, _ in SAMPLE} == set(PHASES)
+
+
+@pytest.mark.parametrize("point", POINTS.values(), ids=list(POINTS))
+def test_every_point_is_in_the_program(point):
+    for target in filter(None, (point.target, point.once_in)):
+        holder, name = found(target)
+        assert hasattr(holder, name)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -32,6 +39,6 @@ def test_what_may_be_said_at_the_end_is_said_by_the_contract(fault):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a daemon and a disk of its own")
 def test_whatever_strikes_the_record_tells_the_truth():
     assert shutil.which("dockerd", path="/usr/sbin:/usr/bin:/sbin:/bin")
-    found = list(results(sample()))
-    assert len(found) == len(SAMPLE)
-    assert not [line(one) for one in found if one.wrong]
+    tried = list(results(sample()))
+    assert len(tried) == len(SAMPLE)
+    assert not [line(one) for one in tried if one.wrong]
