@@ -82,16 +82,15 @@ class Discarder(NamedTuple):
 
     def _volumes(self, doomed: Doomed) -> None:
         session = doomed.session
-        if session is None or not session.ours:
+        if session is None or not session.ours or not any(volumes.noted(session)):
             return
-        for name, _ in volumes.noted(session):
-            try:
-                with contextlib.closing(self.connect(session.text("engine") or None)) as engine:
-                    engine.remove_volume(name)
-            except EngineUnreachableError as error:
-                if not self.force:
-                    raise
-                self.notice(f"{doomed.id}: its volume {name} may still be there: {error.message}")
+        try:
+            with contextlib.closing(self.connect(session.text("engine") or None)) as engine:
+                volumes.remove_all(engine, session)
+        except EngineUnreachableError as error:
+            if not self.force:
+                raise
+            self.notice(f"{doomed.id}: its volume may still be there: {error.message}")
 
     def _networks(self, doomed: Doomed) -> None:
         session = doomed.session

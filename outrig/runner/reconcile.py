@@ -183,9 +183,8 @@ class _Hands:
     # ------------------------------------------------------------------ the repairs
     def _close(self, _repair: Repair, session: Session) -> None:
         """The rewrite that changes nothing takes the mark away; what is noted is gone."""
-        for name, _ in volumes.noted(session):
-            if self._engine:
-                self._engine.remove_volume(name)
+        if self._engine and any(volumes.noted(session)):
+            volumes.remove_all(self._engine, session)
         if self._engine and any(network.noted(session)):
             network.remove_all(self._engine, session)
         self._store.update(session.id, _without_containers)

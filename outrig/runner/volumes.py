@@ -29,6 +29,13 @@ def noted(session: Session) -> Iterator[tuple[str, str]]:
             yield name, attempt
 
 
+def remove_all(engine: Engine, session: Session) -> None:
+    """Each volume of a session, by its labels: a record may name anybody's. Raises EngineError."""
+    for one in engine.volumes(session.text("root_id")):
+        if one.session == session.id:
+            engine.remove_volume(one.name)
+
+
 def release(engine: Engine, held: Held) -> None:
     """Remove those of a session that we look after."""
     for name, attempt in noted(held.session):

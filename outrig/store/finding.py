@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from outrig.core.naming import is_name
+from outrig.core.naming import is_id, is_name
 from outrig.core.query import candidates, steps_back
 from outrig.errors import SessionNotFoundError, StoreError
 from outrig.store.file import UnreadableError
@@ -60,6 +60,8 @@ def open_directory(directory: Path) -> Found:
         session = read_record(path)
     except UnreadableError as error:
         raise StoreError(f"no session in {directory}: {error}") from error
+    if not is_id(session.id):  # it may have come with somebody's repository, and becomes a path
+        raise StoreError(f"no session in {directory}: its record names none")
     return Found(session, path, _own_store(session, path))
 
 

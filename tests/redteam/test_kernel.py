@@ -67,3 +67,22 @@ def test_the_kernel_gives_nothing(run, tmp_path, abstract, tell):
     tell("a setuid program left behind", f"of uid {made.st_uid}", made.st_uid == os.getuid())
     report = json.dumps(run.record()["workspace"].get("tamper"))
     tell("it is told of", report[:80], "suid" in report)
+
+
+HOLD = """
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+if os.fork() == 0:
+    print(libc.ptrace(0x4206, 1, None, None), libc.ptrace(0x4207, 1, None, None), flush=True)
+    time.sleep(99)
+time.sleep(1)
+"""
+
+
+def test_an_init_that_is_held_by_its_session_ends_at_the_limit(run, tell):
+    """The agent has ended, and nobody hears of it: only killing ends that, and is told truly."""
+    how = {"OUTRIG_RUN__GRACE": "1s"}
+    argv = ("--image", "host", "--timeout", "4s", "/usr/bin/python3", "-c", HOLD)
+    done = run(*argv, env=how)
+    ending = run.ending(done)
+    tell("init is stopped by ptrace", f"{done.out.strip()}: {ending}", ending[1] == "timeout")
