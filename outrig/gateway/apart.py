@@ -68,6 +68,11 @@ class Leg(NamedTuple):
         families = sorted({f"-{ip_interface(one).version}" for one in given})
         return cls(devices[0]["ifname"], given, [*filter(None, map(_router, families))])
 
+    def here(self, version: int) -> Sequence[str]:
+        """Its addresses, which stay those of the session's own name (/etc/hosts)."""
+        given = map(ip_interface, self.addresses)
+        return [str(one.ip) for one in given if one.version == version]
+
     def restored(self) -> str:
         """What `ip` is told of it where it is now."""
         lines = [f"link set {_LOOPBACK} up", f"link set {self.device} up"]
@@ -103,7 +108,7 @@ def main(own: str, agent: str, uid: str, gid: str) -> Never:
         # The engine counts by the device's name, and without it says nothing at all of the session.
         # A bridge of nothing, which is down: it leads nowhere and cannot be moved out again.
         kernel.run("ip", "link", "add", leg.device, "type", "bridge")
-        listening = _set_up(own, agent)
+        listening = _set_up(own, agent, leg)
         assert_alone()
         socket.send_fds(ours, [json.dumps(leg).encode()], listening.numbers())
         listening.close()
@@ -112,23 +117,22 @@ def main(own: str, agent: str, uid: str, gid: str) -> Never:
     os._exit(_end_of(gate))  # the interpreter's own end would take 20 ms of each session's
 
 
-def _set_up(own: str, agent: str) -> Listeners:
-    kernel.run("ip", "-batch", "-", said=_loopback("32", own, agent))
-    kernel.run("iptables-restore", "-w", "--noflush", said=_filter(_LOOPBACK_4, own, agent))
-    return Listeners.behind(own, six=_set_up_six())
+def _set_up(own: str, agent: str, leg: Leg) -> Listeners:
+    here = (own, *leg.here(4), agent)
+    kernel.run("ip", "-batch", "-", said=_loopback("32", *here))
+    kernel.run("iptables-restore", "-w", "--noflush", said=_filter(_LOOPBACK_4, *here))
+    return Listeners.behind(own, six=_set_up_six(OWN_6, *leg.here(6), AGENT_6))
 
 
-def _set_up_six() -> bool:
+def _set_up_six(*here: str) -> bool:
     """The same for IPv6; without it such an address is out of reach, and nothing is lost."""
     if not _six():
         return False
     try:
-        kernel.run(
-            "ip6tables-restore", "-w", "--noflush", said=_filter(_LOOPBACK_6, OWN_6, AGENT_6)
-        )
+        kernel.run("ip6tables-restore", "-w", "--noflush", said=_filter(_LOOPBACK_6, *here))
     except SetupError:  # a kernel without NAT for IPv6
         return False
-    kernel.run("ip", "-batch", "-", said=_loopback("128", OWN_6, AGENT_6))
+    kernel.run("ip", "-batch", "-", said=_loopback("128", *here))
     return True
 
 

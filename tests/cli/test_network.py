@@ -350,6 +350,21 @@ def test_an_engine_that_keeps_nothing_shut_is_found_out(session: Session, tmp_pa
     assert record["resources"] == []
 
 
+def test_a_session_reaches_itself_by_its_own_name_and_by_any_loopback(session: Session):
+    script = """
+import socket
+for name in (socket.gethostname(), "localhost", "127.0.0.1", "127.1.2.3"):
+    with socket.create_server(("", 0)) as made:
+        made.settimeout(5)
+        with socket.create_connection((name, made.getsockname()[1]), 5) as line:
+            assert made.accept()[1], line
+            print("ok")
+"""
+    (session.outrig.cwd / "itself.py").write_text(script)
+    done = session("run", "--network", "filter", "--", "/usr/bin/python3", "itself.py").ok()
+    assert done.out == "ok\n" * 4
+
+
 def test_the_engine_measures_a_session_whose_device_is_elsewhere(
     session: Session, engine_client: docker.DockerClient
 ):

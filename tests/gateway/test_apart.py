@@ -59,6 +59,7 @@ def test_a_leg_is_put_up_again_as_it_was(said):
     )
     leg = Leg.found()
     assert Leg(*json.loads(json.dumps(leg))) == leg
+    assert (leg.here(4), leg.here(6)) == (["172.17.0.3"], [six])
     assert leg.restored().splitlines() == [
         "link set lo up",
         "link set eth0 up",
@@ -92,10 +93,10 @@ def test_a_device_that_is_left_is_no_namespace_for_a_session(said):
 def test_without_nat_for_ipv6_there_is_no_way_for_it_either(said, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(apart, "_six", lambda: True)
     told = said({"ip6tables-restore": SetupError("no nat table")})
-    assert not apart._set_up_six()
+    assert not apart._set_up_six(apart.OWN_6, apart.AGENT_6)
     assert [one.split()[0] for one in told] == ["ip6tables-restore"]
     told = said({})
-    assert apart._set_up_six()
+    assert apart._set_up_six(apart.OWN_6, apart.AGENT_6)
     assert any(f"default dev lo src {apart.AGENT_6}" in one for one in told)
 
 
