@@ -236,6 +236,7 @@ class FakeEngine:
         self.built: list[tuple[str, Mapping[str, str]]] = []
         self.changes: Sequence[str] = ()
         self.files: dict[str, bytes] = {}
+        self.links: dict[str, str] = {}  # of its images
         self.sayings: list[FakeSaying] = []
         self._images = {image.reference: image for image in images}
         self._facts = facts
@@ -473,6 +474,9 @@ class FakeEngine:
 
     def read_files(self, image: Image, paths: Sequence[str]) -> Mapping[str, bytes | None]:
         return {path: self.files.get(path) for path in paths}
+
+    def real_paths(self, image: Image, paths: Sequence[str]) -> Mapping[str, str]:
+        return {path: self.links.get(path, path) for path in paths}
 
     def host_image(self, host_paths: Sequence[str]) -> tuple[Image, Sequence[Mount]]:
         return IMAGE, [Mount(source="/usr", target="/usr")]

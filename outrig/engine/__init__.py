@@ -277,6 +277,9 @@ class Engine(Protocol):
         Remembered by the image's id: only the first session on an image pays for it.
         """
 
+    def real_paths(self, image: Image, paths: Sequence[str]) -> Mapping[str, str]:
+        """Where absolute paths lead in an image, its links followed. Remembered, too."""
+
     def host_image(self, host_paths: Sequence[str]) -> tuple[Image, Sequence[Mount]]:
         """The `host` image, made when absent, and the read-only mounts that fill it."""
 

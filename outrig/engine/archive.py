@@ -78,6 +78,38 @@ def read_files(
     return {path: _bytes(text) for path, text in known.items()}
 
 
+def real_paths(
+    wire: Wire,
+    cache: Path,
+    image: Image,
+    paths: Sequence[str],
+    *,
+    labels: Mapping[str, str],
+) -> Mapping[str, str]:
+    """Where paths lead in an image, its links followed; remembered by the image's id."""
+    key = " ".join((image.id, *paths))
+    subject = f"paths {image.id}"
+    known = learned.recall(cache, subject, key)
+    if known is None:
+        with helper(wire, image.id, labels=labels) as container:
+            known = {path: _real_path(wire, container, path) for path in paths}
+        learned.remember(cache, subject, key, known)
+    return {str(path): str(real) for path, real in known.items()}
+
+
+def _real_path(wire: Wire, container: str, path: str) -> str:
+    """The engine follows the links above a path, so each component is asked for."""
+    here = "/"
+    for part in normpath(path).split("/")[1:]:
+        here = join(here, part)
+        query = {"path": here}
+        with wire.stream("GET", f"/containers/{container}/archive", query=query) as (head, _):
+            stat = _stat(head.headers.get("x-docker-container-path-stat", ""))
+        if int(stat.get("mode", 0)) & LINK_MODE:
+            here = normpath(join(dirname(here), str(stat.get("linkTarget", ""))))
+    return here
+
+
 def _text(data: bytes | None) -> str | None:
     return None if data is None else data.decode("latin-1")
 

@@ -466,6 +466,10 @@ class DockerEngine:
         labels = self._helper()
         return archive.read_files(self._wire, self._cache, image, paths, labels=labels)
 
+    def real_paths(self, image: Image, paths: Sequence[str]) -> Mapping[str, str]:
+        labels = self._helper()
+        return archive.real_paths(self._wire, self._cache, image, paths, labels=labels)
+
     def host_image(self, host_paths: Sequence[str]) -> tuple[Image, Sequence[Mount]]:
         where = self.locality()
         if not where.local:

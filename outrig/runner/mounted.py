@@ -12,12 +12,12 @@ from posixpath import dirname, join, relpath
 
 from outrig.core.frozen import replace
 from outrig.core.mountinfo import differences, nearest
-from outrig.core.mounts import inside
+from outrig.core.mounts import inside, refuse_target
 from outrig.errors import MountError, WorkspaceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from outrig.core.engine import Container, Mount, Ref
     from outrig.engine import Engine
@@ -43,6 +43,20 @@ def foresee(mounts: Sequence[Mount], declared: Collection[str]) -> None:
                 "the engine would make it, as root",
                 hint="mount elsewhere",
             )
+
+
+def refuse_links(led: Mapping[str, str], home: str) -> None:
+    """Raise MountError for targets that links of the image take to where outrig's own mounts are.
+
+    `led` says where each target leads there. What the engine then found missing in somebody's tree
+    it would make, as root (tried: an image with a link to /run).
+    """
+    for target, real in led.items():
+        if real == target:
+            continue
+        refuse_target(real, f"{target} is {real} in this image")
+        if inside(home, (real,)):
+            raise MountError(f"{target} is {real} in this image, which holds the session's HOME")
 
 
 def check(engine: Engine, ref: Ref, container: Container, directory: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from outrig.core import environment, security
+from outrig.core.config_work import WorkspaceConfig
 from outrig.core.container import container_for
 from outrig.core.frozen import frozen
 from outrig.core.moment import time_text
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from outrig.runner.order import Order
     from outrig.runner.secrets import Handed, Values
     from outrig.store.creation import Held
+
+_USUAL_TARGET = WorkspaceConfig().target
 
 
 @frozen(kw_only=False)
@@ -80,6 +83,8 @@ class Start:
         container = self._container(found, around.facts, who, tree, reach, handed=around.handed)
         asked = (self.order.plan.target, *(mount.target for mount in self.order.mounts))
         mounted.foresee(container.mounts, asked)
+        if set(asked) != {_USUAL_TARGET}:  # to ask takes 200 ms, the first time
+            mounted.refuse_links(self.engine.real_paths(found.image, asked), who.home)
         self.cancel.check()
         env = {
             **self._environment(found, who, tree),

@@ -362,6 +362,24 @@ def test_files_of_an_image_are_read_without_running_it(
     assert engine.seen(root) == []
 
 
+def test_where_paths_lead_in_an_image(engine: Engine, root: str, debian: str) -> None:
+    """Debian's /var/run is a link to /run; a path goes on where it ends to exist."""
+    image, _ = engine.host_image([])
+    found = engine.image(debian)
+    assert found is not None
+    for _ in range(2):
+        assert engine.real_paths(found, ("/var/run/x/y", "/workspace", "/var/./run")) == {
+            "/var/run/x/y": "/run/x/y",
+            "/workspace": "/workspace",
+            "/var/./run": "/run",
+        }
+        assert engine.real_paths(image, ("/usr/x", "/nope/a")) == {
+            "/usr/x": "/usr/x",
+            "/nope/a": "/nope/a",
+        }
+    assert engine.seen(root) == []
+
+
 def test_the_host_image_is_this_machines_own_system(engine: Engine, plain: Container) -> None:
     image, mounts = engine.host_image([])
     assert image.reference.startswith("outrig/host:")

@@ -14,7 +14,7 @@ from outrig.engine import connect
 from outrig.errors import MountError, UsageError, WorkspaceError
 from outrig.runner.cancel import Never
 from outrig.runner.launch import launch
-from outrig.runner.mounted import foresee
+from outrig.runner.mounted import foresee, refuse_links
 from outrig.store.sessions import SessionStore
 from tests.fakes import FakeEngine, Script
 from tests.runner.orders import FAKE, launched, order, record
@@ -134,6 +134,23 @@ def test_nothing_of_ours_is_mounted_into_what_somebody_asked_for(home: Home):
     foresee((outer, inner), ("/workspace",))  # outrig's own, in outrig's own
     (data / "a/b").mkdir(parents=True)
     foresee((outer, inner), ("/data",))
+
+
+@pytest.mark.parametrize("real", ["/run", "/run/outrig/x", "/etc", "/", "/home/ada", "/home"])
+def test_a_link_of_the_image_to_where_ours_is(real):
+    with pytest.raises(MountError, match=f"/data is {real} in this image"):
+        refuse_links({"/workspace": "/workspace", "/data": real}, "/home/ada")
+    refuse_links({"/data": "/mnt/data", "/etc/ssl": "/etc/ssl"}, "/home/ada")
+
+
+def test_no_session_is_made_for_such_an_image(home: Home):
+    (home.path / "data").mkdir()
+    engine = FakeEngine(Script())
+    engine.links["/data"] = "/run"
+    with pytest.raises(MountError, match="/data is /run in this image"):
+        launched(home, engine, order(home, replace(FAKE, volumes=(f"{home.path}/data:/data",))))
+    assert not engine.prepared
+    assert record(home)["reason"] == "start-failed"
 
 
 # ---------------------------------------------------------------- planted before
