@@ -112,6 +112,38 @@ while True:
     tell("what the snapshots hold", f"{len(held)} bytes", SECRET.encode() not in held)
 
 
+SWAP = """
+import os
+os.symlink(os.environ["OUTSIDE"], "link")
+while True:
+    for here, there in (("d", "kept"), ("link", "d"), ("d", "link"), ("kept", "d")):
+        try:
+            os.rename(here, there)
+        except OSError:
+            pass
+"""
+
+
+def test_a_directory_that_becomes_a_link_while_it_is_written(run, tmp_path, tell):
+    """One session's work is taken over and put back while another one changes places."""
+    made(run.work, a="1\n", d__f="1\n", d__g="1\n")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "f").write_text(SECRET)
+    change = "for one in f g h; do echo 2 > d/$one; done; rm d/g"
+    run("--image", "host", "sh", "-c", change, env={**run.env, **WHO}).ok()
+    (first,) = (one.name for one in run.sessions())
+    words = ("--image", "host", "-d", "-e", f"OUTSIDE={outside}")
+    racing = run(*words, "/usr/bin/python3", "-c", SWAP).ok().out.strip()
+    for _ in range(3):
+        for verb in ("undo -y", "undo --redo -y", "accept"):
+            tell(verb, *_soon(run, verb.split()[0], first, *verb.split()[1:]))
+    run.outrig("kill", racing, env=run.env)
+    run.outrig("wait", racing, env=run.env)
+    found = {path.name: path.read_text() for path in outside.iterdir()}
+    tell("what is outside", f"{found}", found == {"f": SECRET})
+
+
 def _everything(git_dir: Path) -> bytes:
     """All objects of a repository, unpacked."""
     environment = {"PATH": os.environ["PATH"], "GIT_DIR": str(git_dir)}
