@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from outrig.core.frozen import frozen, replace
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 DIRECTORY = "snapshots.git"
 START, END, RESUMED = "start", "end", "resumed"
+_TREE = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 # git knows the empty tree without having it
 EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
@@ -160,11 +162,9 @@ class Snapshots:
         waiting.refuse_objects(self.directory / "objects", loose=loose)
 
     def tree(self, name: str) -> str | None:
-        """The id of a snapshot's tree."""
-        try:
-            return (self.directory / "refs/snapshots" / name).read_text("ascii").strip()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        """The id of a snapshot's tree. The directory may have come with somebody's repository."""
+        said = rules.read(self.directory / "refs/snapshots" / name).strip()
+        return said.decode() if _TREE.fullmatch(said) else None
 
     # ------------------------------------------------------------------ the repository
     @property
@@ -173,7 +173,7 @@ class Snapshots:
 
     @property
     def algorithm(self) -> str:
-        return "sha256" if "sha256" in (self.directory / "config").read_text("ascii") else "sha1"
+        return "sha256" if b"sha256" in rules.read(self.directory / "config") else "sha1"
 
     def name(self, name: str, tree: str) -> None:
         """Let a name refer to a tree, so that it is found again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from outrig.store import finding
 from outrig.store.sessions import SessionStore
 from tests import records
 from tests.fakes import FakeEngine
+from tests.snapped import session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +87,19 @@ def test_what_it_calls_its_root_and_its_tree(theirs, tmp_path, session_root, tel
     there = [one.id for one in store.every(lambda *_: None)]
     tell("another session", f"{there}", there == [kept.id])
     tell("a tree", "there", (tmp_path / "tree/file").exists())
+
+
+def test_what_it_calls_a_tree_is_no_option_of_git(theirs, tmp_path, outrig, session_root, tell):
+    work = tmp_path / "tree"
+    work.mkdir()
+    store = SessionStore(session_root)
+    made = session(store, work, lambda tree: (tree / "new").touch())
+    copy = theirs / "copied"
+    shutil.copytree(store.directory(made), copy)
+    for words in (f"--output={tmp_path}/owned", "-O/dev/stdin", "HEAD", "../x"):
+        (copy / "snapshots.git/refs/snapshots/end").write_text(f"{words}\n")
+        for verb in (("diff",), ("diff", "--stat"), ("patch",), ("accept", "--dry-run")):
+            done = outrig(*verb, "--session-dir", copy)
+            calm = done.code in (0, 1) and "Traceback" not in done.err
+            tell(f"{verb[0]}, {words[:9]}", done.err[:60].strip(), calm)
+    tell("a file that git was to write", "none", not (tmp_path / "owned").exists())

@@ -127,7 +127,7 @@ def _renew() -> None:
 # ------------------------------------------------------------------ who looks
 
 
-def look(argv: list[str]) -> str:
+def look(argv: list[str], *, git: bool) -> str:
     """What one verb does wrong; nothing if it does not."""
     said = OUTSIDE.parent / "said"
     pid = os.fork()
@@ -139,17 +139,18 @@ def look(argv: list[str]) -> str:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
     text = said.read_bytes()
-    return "; ".join(_wrongs(code, text))
+    return "; ".join(_wrongs(code, text, git=git))
 
 
-def _wrongs(code: int | None, text: bytes) -> Iterator[str]:
+def _wrongs(code: int | None, text: bytes, *, git: bool) -> Iterator[str]:
+    # `git`: in the user's own .git, where git itself follows links, and quotes what it finds.
     if code is None:
         yield f"does not end within {SECONDS} s"
     elif code < 0:
         yield f"is killed by signal {-code}"
     if b"Traceback" in text:
         yield f"fails: {text.decode(errors='replace')[-400:]}"
-    if SECRET in text:
+    if SECRET in text and not git:
         yield "says what is outside"
     if b"\x1b]" in text or b"\x1b[2J" in text:
         yield "speaks to the terminal"
@@ -204,11 +205,11 @@ def main() -> None:
             dirty = False
         with Planted(name, kind):
             for argv in looks:
-                wrongs[" ".join(argv)] = look(argv)
+                wrongs[" ".join(argv)] = look(argv, git=name.startswith("repo/.git/"))
         for argv in acts:
             _renew()
             Planted(name, kind).__enter__()
-            wrongs[" ".join(argv)] = look(argv)
+            wrongs[" ".join(argv)] = look(argv, git=name.startswith("repo/.git/"))
             dirty = True
         found = {verb: wrong for verb, wrong in wrongs.items() if wrong}
         print(json.dumps([name, kind, len(wrongs), found]), flush=True)  # noqa: T201 - its answer
