@@ -68,10 +68,10 @@ def _other(session: Session, directory: Path, checkpoint: int | None) -> tuple[s
 
 def _archived(session: Session, paths: tuple[bytes, ...]) -> Difference | None:
     """Of an archived session the snapshots are gone, and its work is a commit of the user's."""
-    common, base = (session.workspace.get(key) for key in ("common_dir", "base"))
+    common = session.workspace.get("common_dir")
     if not isinstance(common, str):
         return None
-    from outrig.runner.work import ARCHIVE  # noqa: PLC0415 - what follows is for few sessions
+    from outrig.runner.work import ARCHIVE, base_of  # noqa: PLC0415 - what follows is for few sessions
     from outrig.workspace import waiting  # noqa: PLC0415
     from outrig.workspace.repository import Repository  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def _archived(session: Session, paths: tuple[bytes, ...]) -> Difference | None:
     commit = repository.commit(f"{ARCHIVE}/{session.id}")
     if commit is None:
         return None
-    old = base if isinstance(base, str) else repository.empty_tree()
+    old = base_of(session) or repository.empty_tree()
     changes = Changes(git=repository.git(), old=old, new=commit, paths=paths)
     return Difference(changes, f"session {session.id} is archived; this is what was kept of it")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from outrig.core.session import Session
     from outrig.store.finding import Found
 
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 ARCHIVE = "refs/outrig/archive"
 _LONG = 64  # digits of a name in a repository of SHA-256
 
@@ -155,6 +157,12 @@ def archived(session: Session, home: landing.Checkout | None) -> str | None:
     return home.repository.commit(f"{ARCHIVE}/{session.id}") if home else None
 
 
+def base_of(session: Session) -> str | None:
+    """The commit that it began on; only a commit's name, for the record may be a stranger's."""
+    said = text(session, "base")
+    return said if said and _COMMIT.fullmatch(said) else None
+
+
 def text(session: Session, key: str) -> str | None:
     """A fact of the record's workspace."""
     value = session.workspace.get(key)
@@ -170,7 +178,7 @@ def gathered(
     Raises NoWorkError, or WorkspaceError for commits that are damaged.
     """
     kept = archived(session, home)
-    base = text(session, "base")
+    base = base_of(session)
     if home is not None and kept is not None and not (directory / DIRECTORY).is_dir():
         with _scratch(directory) as scratch:
             bare = _bare(home, scratch / "bare")
@@ -220,7 +228,7 @@ def keep(session: Session, directory: Path, env: Mapping[str, str]) -> None:
         return
     with _scratch(directory) as scratch:
         ours = Repository(git_dir=snapshots, env=env)
-        _head(directory, ours, scratch, text(session, "base"))
+        _head(directory, ours, scratch, base_of(session))
 
 
 def session_git(directory: Path) -> Path | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from outrig.core.frozen import frozen
 from outrig.errors import WorkspaceError
+from outrig.workspace import rules
 
 _CONFIG = """\
 [core]
@@ -44,14 +45,31 @@ def make(directory: Path, source: Source | None) -> None:
     """What `git init --bare` makes, without a process."""
     for name in ("objects/info", "objects/pack", "refs/snapshots", "info"):
         (directory / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-    sha256 = source is not None and source.sha256
-    config = _CONFIG.format(version=int(sha256))
-    config += "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
-    _write(directory, "config", config)
+    _write(directory, "config", _config(sha256=source is not None and source.sha256))
     _write(directory, "info/attributes", _ATTRIBUTES)
     if source:
         _write(directory, "objects/info/alternates", f"{_quoted(source.common_dir)}\n")
     _write(directory, "HEAD", "ref: refs/heads/none\n")  # last: with it, it is a repository
+
+
+def refuse_strange(directory: Path) -> None:
+    """Raises WorkspaceError for one with settings of somebody's: git would run what they name.
+
+    A session directory can come with a repository, and be named by --session-dir.
+    """
+    said = rules.read(directory / "config")
+    ours = said in {_config(sha256=sha256).encode() for sha256 in (False, True)}
+    if os.path.lexists(directory / "HEAD") and (
+        not ours or os.path.lexists(directory / "commondir")
+    ):
+        raise WorkspaceError(
+            f"{directory} has settings that are not outrig's; git is not run there"
+        )
+
+
+def _config(*, sha256: bool) -> str:
+    extended = "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
+    return _CONFIG.format(version=int(sha256)) + extended
 
 
 def _write(directory: Path, name: str, text: str) -> None:

@@ -162,7 +162,11 @@ class Snapshots:
         waiting.refuse_objects(self.directory / "objects", loose=loose)
 
     def tree(self, name: str) -> str | None:
-        """The id of a snapshot's tree. The directory may have come with somebody's repository."""
+        """The id of a snapshot's tree: the first that anybody asks of one that may be a stranger's.
+
+        Raises WorkspaceError where git would obey somebody else's settings.
+        """
+        bare.refuse_strange(self.directory)
         said = rules.read(self.directory / "refs/snapshots" / name).strip()
         return said.decode() if _TREE.fullmatch(said) else None
 

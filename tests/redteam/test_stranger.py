@@ -16,6 +16,7 @@ from outrig.store import finding
 from outrig.store.sessions import SessionStore
 from tests import records
 from tests.fakes import FakeEngine
+from tests.repositories import PROGRAMS, Canary
 from tests.snapped import session
 
 if TYPE_CHECKING:
@@ -103,3 +104,29 @@ def test_what_it_calls_a_tree_is_no_option_of_git(theirs, tmp_path, outrig, sess
             calm = done.code in (0, 1) and "Traceback" not in done.err
             tell(f"{verb[0]}, {words[:9]}", done.err[:60].strip(), calm)
     tell("a file that git was to write", "none", not (tmp_path / "owned").exists())
+
+
+def test_the_settings_of_its_snapshots_start_nothing(theirs, tmp_path, outrig, session_root, tell):
+    work = tmp_path / "tree"
+    work.mkdir()
+    (work / "old").write_text("1\n")
+    store = SessionStore(session_root)
+    made = session(store, work, lambda tree: (tree / "old").write_text("2\n"))
+    copy, canary = theirs / "copied", Canary(tmp_path)
+    shutil.copytree(store.directory(made), copy)
+    git = copy / "snapshots.git"
+    with (git / "config").open("a") as config:
+        for key in PROGRAMS:
+            section, *middle, name = key.split(".")
+            of = f' "{middle[0]}"' if middle else ""
+            config.write(f"[{section}{of}]\n\t{name} = {canary.program}\n")
+    (git / "hooks").mkdir(exist_ok=True)
+    for place in (git / "info/attributes", work / ".gitattributes"):
+        place.write_text("* filter=x diff=x merge=x\n")
+    for name in ("post-index-change", "reference-transaction"):
+        (git / "hooks" / name).write_bytes(canary.program.read_bytes())
+        (git / "hooks" / name).chmod(0o755)
+    for line in ("diff", "diff --stat", "patch", "undo --dry-run", "accept --dry-run", "branch b"):
+        verb, *more = line.split()
+        done = outrig(verb, *more, "--session-dir", copy)
+        tell(line, (canary.sang() or done.err)[:80].strip(), not canary.sang())
