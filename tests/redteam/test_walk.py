@@ -73,7 +73,7 @@ PATHS = (
     *("{w}/workspace/tree", "{w}/workspace/tree/.git", "{w}/workspace/tree/tracked"),
     *(f"{{w}}/workspace/tree/.git/{one}" for one in GIT),
     *(f"{{b}}/{one}" for one in SESSION),
-    *("{root}/.names/n", "{root}/.events", "{root}/.root-id", "{root}/.open", "{root}/.locks"),
+    *("{root}/.names/n", "{root}/.events", "{root}/.root-id", "{root}/.open"),
     "{root}/20260501T120009-0000",
 )
 KINDS = (
