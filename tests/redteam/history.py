@@ -255,8 +255,8 @@ BOMBS: dict[str, Plant] = {
     "a commit that claims 40 GB": claims("commit"),
     "a tree that claims 40 GB": claims("tree"),
     "a blob that claims 40 GB": claims("blob"),
-    "a delta of 4 GB": lambda worked: delta(worked, size=(4 << 30) - (1 << 26), count=1),
     "directories 3,000 deep": lambda worked: deep(worked, 3000),
+    "a delta of 4 GB": lambda worked: delta(worked, size=(4 << 30) - (1 << 26), count=1),
 }
 HUGE: dict[str, Plant] = {
     "4 GB of zeros": zeros,
