@@ -25,13 +25,11 @@ from outrig.engine import (
     learned,
     locality,
     network,
-    usage,
     volumes,
 )
+from outrig.engine.counts import Counts
 from outrig.engine.failure import CONFLICT, gone, refusal
-from outrig.engine.meter import Meter
 from outrig.engine.output import AttachedOutput
-from outrig.engine.refusals import Refusals
 from outrig.engine.slots import slot
 from outrig.engine.watch import Watch, look
 from outrig.engine.wire import Wire
@@ -90,9 +88,7 @@ class DockerEngine:
         self._root = root
         self._prepared: dict[str, Prepared] = {}
         self._of_host: str | None = None  # the image that this machine's own /usr is put into
-        self._refusals: dict[str, Refusals] = {}
-        self._meters: dict[str, Meter] = {}
-        self._kills: dict[str, usage.Kills] = {}
+        self._counts: dict[str, Counts] = {}
 
     @classmethod
     def connect(
@@ -109,7 +105,7 @@ class DockerEngine:
         return cls(wire, cache=cache, slot_directory=slots, home=home, root=root)
 
     def close(self) -> None:
-        for container_id in {*self._prepared, *self._refusals, *self._kills, *self._meters}:
+        for container_id in {*self._prepared, *self._counts}:
             self._forget(container_id)
         self._wire.close()
 
@@ -182,15 +178,15 @@ class DockerEngine:
 
     def start(self, ref: Ref, meanwhile: Callable[[], None] | None = None) -> Attached:
         path = f"/containers/{ref.id}/start"
-        if self._wire.endpoint.path:
-            self._refusing(ref)  # it listens from here on
+        counts = self._counting(ref)
+        counts.listen()
         with slot(self._slots):
             answer = self._wire.call(
                 "POST",
                 path,
                 seconds=START_SECONDS,
                 meanwhile=meanwhile,
-                until=lambda: not self._wire.endpoint.path or self._cgroup_is_open(ref),
+                until=lambda: counts.opened,
             )
         if not answer.fine:
             raise refusal(answer, "start the container")
@@ -221,11 +217,12 @@ class DockerEngine:
         return AttachedOutput.adopt(descriptor, state, tty=tty, where=ref.endpoint)
 
     def wait(self, ref: Ref) -> Exit:
-        self._killed(ref)  # first: its cgroup does not wait
+        counts = self._counting(ref)
+        counts.killed()  # first: its cgroup does not wait
         with self._watching(ref) as watch:
             found = watch.wait()
         unsaid = found.code == KILLED and not found.oom
-        return replace(found, killed_for_memory=self._killed(ref, KERNEL_SECONDS if unsaid else 0))
+        return replace(found, killed_for_memory=counts.killed(KERNEL_SECONDS if unsaid else 0))
 
     def ended(self, ref: Ref, seconds: float) -> bool:
         with self._watching(ref) as watch:
@@ -292,45 +289,18 @@ class DockerEngine:
             yield watch
 
     def cpu_seconds(self, ref: Ref) -> float:
-        return usage.cpu_seconds(usage.stats(self._wire, ref.id))
-
-    def _killed(self, ref: Ref, patience: float = 0) -> bool:
-        """Whether one of its processes was killed for memory, where its cgroup can be seen."""
-        if not self._wire.endpoint.path:
-            return False
-        return self._counting(ref).seen(patience)
-
-    def _counting(self, ref: Ref) -> usage.Kills:
-        kills = self._kills.get(ref.id)
-        if kills is None or not kills.opened:
-            kills = self._kills[ref.id] = usage.Kills(ref.id)
-        return kills
-
-    def _refusing(self, ref: Ref) -> Refusals:
-        if ref.id not in self._refusals:
-            self._refusals[ref.id] = Refusals(ref.id)
-        return self._refusals[ref.id]
-
-    def _cgroup_is_open(self, ref: Ref) -> bool:
-        """Its counts are read from then on, even if it should end at once."""
-        return self._refusing(ref).seen and self._counting(ref).opened
+        return self._counting(ref).cpu_seconds()
 
     def measured(self, ref: Ref, *, ask: bool) -> Measured:
-        meter = self._meters.get(ref.id)
-        if meter is None:
-            meter = self._meters[ref.id] = Meter(ref.id) if self._wire.endpoint.path else Meter("")
-        meter.look()
-        if ask:
-            meter.hear(usage.stats(self._wire, ref.id))
-        return meter.last
+        return self._counting(ref).measured(ask=ask)
 
     def crowded(self, ref: Ref, *, ask: bool) -> str | None:
-        self._killed(ref)
-        if self._wire.endpoint.path:  # else a cgroup of that name could be another machine's
-            refusals = self._refusing(ref)
-            if refusals.seen or not ask:
-                return refusals.words()
-        return usage.crowd(usage.stats(self._wire, ref.id)) if ask else None
+        return self._counting(ref).crowded(ask=ask)
+
+    def _counting(self, ref: Ref) -> Counts:
+        if ref.id not in self._counts:
+            self._counts[ref.id] = Counts(self._wire, ref.id)
+        return self._counts[ref.id]
 
     def signal(self, ref: Ref, name: str) -> None:
         answer = self._wire.call("POST", f"/containers/{ref.id}/kill", query={"signal": name})
@@ -382,12 +352,8 @@ class DockerEngine:
         if prepared := self._prepared.pop(container_id, None):
             prepared.output.close()
             prepared.watch.close()
-        if kills := self._kills.pop(container_id, None):
-            kills.close()
-        if refusals := self._refusals.pop(container_id, None):
-            refusals.close()
-        if meter := self._meters.pop(container_id, None):
-            meter.close()
+        if counts := self._counts.pop(container_id, None):
+            counts.close()
 
     def seen(self, root: str) -> Sequence[Seen]:
         filters = json.dumps({"label": [f"{LABEL_ROOT}={root}"]})

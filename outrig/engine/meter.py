@@ -37,9 +37,11 @@ CPU = (
 
 
 class Meter:
-    def __init__(self, container: str, top: str = TOP) -> None:
-        self._memory = first([f"{top}/{place.format(container)}" for place in MEMORY])
-        self._cpu = first([f"{top}/{place.format(container)}" for place in CPU])
+    def __init__(self, container: str | None, top: str = TOP) -> None:
+        """None: its cgroup is not of this machine, and only the engine is to be asked."""
+        here = container is not None
+        self._memory = first([f"{top}/{one.format(container)}" for one in MEMORY if here])
+        self._cpu = first([f"{top}/{one.format(container)}" for one in CPU if here])
         self.last = Measured()
 
     def look(self) -> None:

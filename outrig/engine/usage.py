@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from outrig.engine.wire import Wire
 
+    Stats = Mapping[str, Any]
+
 TOP = "/sys/fs/cgroup"
 # By cgroup version, and by the engine's cgroup driver: cgroupfs, systemd.
 KILLS = (
@@ -36,7 +38,7 @@ KILLS = (
 )
 
 
-def stats(wire: Wire, container: str) -> Mapping[str, Any]:
+def stats(wire: Wire, container: str) -> Stats:
     """What the engine measures now; nothing of one that has ended."""
     query = {"stream": "0", "one-shot": "1"}
     answer = wire.call("GET", f"/containers/{container}/stats", query=query)
@@ -44,16 +46,16 @@ def stats(wire: Wire, container: str) -> Mapping[str, Any]:
         if gone(answer) or answer.status == CONFLICT:
             return {}
         raise refusal(answer, "say what the container uses")
-    measured: Mapping[str, Any] = answer.json()
+    measured: Stats = answer.json()
     return measured
 
 
-def cpu_seconds(measured: Mapping[str, Any]) -> float:
+def cpu_seconds(measured: Stats) -> float:
     used = table(table(measured, "cpu_stats"), "cpu_usage").get("total_usage") or 0
     return float(used) / 10**9
 
 
-def crowd(measured: Mapping[str, Any]) -> str | None:
+def crowd(measured: Stats) -> str | None:
     """That as many processes were there as may be."""
     counted = table(measured, "pids_stats")
     current, limit = counted.get("current") or 0, counted.get("limit") or 0
@@ -135,6 +137,6 @@ def first(paths: Sequence[str]) -> int | None:
     return None
 
 
-def table(measured: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def table(measured: Stats, key: str) -> Mapping[str, Any]:
     found = measured.get(key)
     return found if isinstance(found, dict) else {}

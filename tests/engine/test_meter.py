@@ -27,6 +27,16 @@ def test_version_1(tmp_path):
     assert meter.last.memory == 1048576
 
 
+def test_of_another_machine_nothing_is_read_here_not_even_of_all_containers_together(tmp_path):
+    all_of_them = tmp_path / MEMORY[0].format("")
+    all_of_them.parent.mkdir(parents=True)
+    all_of_them.write_text("4096\n")
+    meter = Meter(None, top=str(tmp_path))
+    meter.look()
+    meter.close()
+    assert meter.last == Measured()
+
+
 def test_version_2(tmp_path):
     place(tmp_path, MEMORY[2], "2048\n")
     place(tmp_path, CPU[3], "usage_usec 2500000\nuser_usec 1\n")

@@ -45,11 +45,8 @@ class Daemon:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.path)
         self._listener.listen()
-        self._start(self._accept, self._listener)
-
-    def _start(self, work: Callable[[socket.socket], None], line: socket.socket) -> None:
-        self._threads.append(threading.Thread(target=work, args=(line,)))
-        self._threads[-1].start()
+        self._accepting = threading.Thread(target=self._accept, args=(self._listener,))
+        self._accepting.start()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -58,7 +55,8 @@ class Daemon:
             except OSError:
                 return
             self._lines.append(line)
-            self._start(self._answer, line)
+            self._threads.append(threading.Thread(target=self._answer, args=(line,)))
+            self._threads[-1].start()
 
     def _answer(self, line: socket.socket) -> None:
         with line, contextlib.suppress(OSError):
@@ -89,27 +87,25 @@ class Daemon:
 
     def refuse(self) -> None:
         """Take no new connection, as a daemon does that is being stopped in order."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it did so before
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def die(self) -> None:
         self.refuse()
+        self._accepting.join()  # from here on there is no further line
         for line in self._lines:
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:  # one may have answered, and not yet have said so
+            thread.join()
         self._lines.clear()
         self._watching.clear()
         while self._asked.acquire(blocking=False):
             pass
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.die()
-        for line in self._lines:
-            with contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
+        self.die()
 
 
 @pytest.fixture
