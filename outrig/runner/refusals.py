@@ -7,6 +7,7 @@ workspace/sources.py; here is what takes the engine, or where outrig keeps its o
 from __future__ import annotations
 
 import os
+import stat
 from itertools import chain
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def _refuse_socket(order: Order, engine: Engine) -> None:
     for source in (order.plan.workspace.root, *(mount.source for mount in order.mounts)):
         at_its_top = (f"{source}/{name}" for name in ENGINE_SOCKETS)
         within = (path for path in sockets if inside(path, (source,)))
-        if path := next(chain(within, filter(_is_socket, at_its_top)), None):
+        if path := next(chain(within, filter(_may_be_socket, at_its_top)), None):
             raise MountError(
                 f"{source} holds the engine's socket {path}: whoever has it has this machine",
                 hint="mount a directory that does not, or move the socket",
@@ -57,16 +58,22 @@ def _refuse_socket(order: Order, engine: Engine) -> None:
 
 
 def _sockets(order: Order, engine: Engine) -> Iterator[str]:
-    """That of this engine, and those that are there of others."""
+    """That of this engine, and those of others that are there, or could be."""
     scheme, _, path = engine.endpoint.partition("://")
     if scheme == "unix":
         yield path
     usual = usual_sockets(order.host_env, places.home(order.host_env))
-    yield from filter(_is_socket, usual)
+    yield from filter(_may_be_socket, usual)
 
 
-def _is_socket(path: str) -> bool:
-    return Path(path).is_socket()
+def _may_be_socket(path: str) -> bool:
+    """What the caller may not look at is none the less there for an engine that is root."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)  # noqa: PTH116 - a Path costs more than it
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def _refuse_engines_own(order: Order, engine: Engine) -> None:

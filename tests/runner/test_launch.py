@@ -178,6 +178,27 @@ def test_a_directory_that_holds_the_socket_of_another_engine(home: Home, engine,
         launched(home, engine(), seen)
 
 
+def test_a_socket_that_only_the_engine_may_look_at_is_not_mounted_either(
+    home: Home, engine, monkeypatch
+):
+    """Of a runtime directory of another user's; the engine, which is root, would mount it."""
+    hidden = home.path / "data/docker.sock"
+    really = os.stat
+
+    def stat(path, *rest, **options):
+        if str(path) == str(hidden):
+            raise PermissionError(13, "Permission denied", path)
+        return really(path, *rest, **options)
+
+    hidden.parent.mkdir()
+    monkeypatch.setattr("outrig.runner.refusals.usual_sockets", lambda *_: [str(hidden)])
+    monkeypatch.setattr("outrig.runner.refusals.os.stat", stat)
+    let_go(launched(home, engine(), order(home, FAKE)))  # in the way of no other session
+    seen = order(home, replace(FAKE, volumes=(f"{home.path}/data:/x",)))
+    with pytest.raises(MountError, match="holds the engine's socket"):
+        launched(home, engine(), seen)
+
+
 @pytest.mark.parametrize(
     ("source", "refused"),
     [("lib", True), ("lib/docker/x", True), (".", True), ("lib/docker/volumes/v/_data", False)],
