@@ -157,6 +157,7 @@ TRIES = {
     "raw IP": lambda: sock(socket.AF_INET, socket.SOCK_RAW, 1),
     "SO_MARK": mark,
     "AF_ALG": lambda: sock(38, socket.SOCK_SEQPACKET),
+    "AF_VSOCK, to the hypervisor": lambda: sock(40, socket.SOCK_STREAM),
     "the machine's abstract socket": lambda: abstract(TOLD["abstract"]),
     "a user namespace": lambda: call("unshare", NEW_USER),
     "a network namespace": lambda: call("unshare", NEW_NET),
