@@ -118,13 +118,14 @@ def _execute(found: Found, wish: Wish, env: Sequence[str]) -> int:
     from outrig.core import environment
     from outrig.core.exec import draft
     from outrig.core.exec import environment as added
+    from outrig.core.frozen import replace
     from outrig.runner.exec import execute, reach_for
     from outrig.runner.secrets import redacting
 
     given, notices = environment.given(env, os.environ)
     for notice in notices:
         report.notice(notice)
-    drafted = draft(wish, found.session, terminal())
+    drafted = draft(replace(wish, variables=tuple(given)), found.session, terminal())
     reached = reach_for(found, opening.engine)
     values = added(drafted.command, given, os.environ)
     with (

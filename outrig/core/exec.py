@@ -10,11 +10,13 @@
 | anything else         | no | any    | no input                 |
 
 It is the session's user in the session's directory unless told otherwise. Secrets that the session
-has as variables it has, too, as that user: nobody else can read them.
+has as variables it has, too, as that user: nobody else can read them. A variable that was given
+to it itself comes before.
 """
 
 from __future__ import annotations
 
+import re
 from posixpath import isabs, join, normpath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,6 +48,7 @@ class Wish:
     tty: bool | None = None  # -t, -T, or neither
     interactive: bool = False
     no_stdin: bool = False
+    variables: tuple[str, ...] = ()  # names of those that are given to it
 
 
 class Drafted(NamedTuple):
@@ -60,7 +63,7 @@ def draft(wish: Wish, session: Session, terminal: Terminal) -> Drafted:
     tty = _tty(wish, terminal)
     stdin = _stdin(wish, terminal, tty=tty)
     command = Command(
-        argv=_with_variables(wish.argv, session),
+        argv=_with_variables(wish, session),
         user=_user(wish.user),
         working_dir=_working_dir(wish.workdir, session),
         tty=tty,
@@ -78,14 +81,18 @@ def environment(
     return {**ours, **given}
 
 
-def _with_variables(argv: tuple[str, ...], session: Session) -> tuple[str, ...]:
+def _with_variables(wish: Wish, session: Session) -> tuple[str, ...]:
     """No engine gives a command beside the agent what a script had set for the agent."""
     noted = session.fields.get("secrets")
     given = noted.get("given") if isinstance(noted, dict) else None
     if not isinstance(given, dict) or "env" not in given.values():
-        return argv
+        return wish.argv
     script = f"{INSIDE}/{ENVIRONMENT}"
-    return (container.SHELL, "-c", f'[ -r {script} ] && . {script}; exec "$@"', "outrig", *argv)
+    own = [name for name in wish.variables if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)]
+    kept = "".join(f"outrig_{at}=${name}; " for at, name in enumerate(own))
+    back = "".join(f"{name}=$outrig_{at}; unset outrig_{at}; " for at, name in enumerate(own))
+    words = f'[ -r {script} ] && {{ {kept}. {script}; {back}}}; exec "$@"'
+    return (container.SHELL, "-c", words, "outrig", *wish.argv)
 
 
 def _tty(wish: Wish, terminal: Terminal) -> bool:

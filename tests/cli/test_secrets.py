@@ -120,6 +120,9 @@ class TestInASession:
             digest = hashlib.sha256(KEY[::-1].encode()).hexdigest()
             assert said == f"{digest}  - /run/outrig/secrets/forge"
             assert outrig("exec", "@last", "printenv", "TOKEN").ok().out == "[REDACTED:token]\n"
+            assert outrig("exec", "-e", "TOKEN=mine", "@last", "printenv", "TOKEN").ok().out == (
+                "mine\n"
+            )
             assert outrig("exec", "-u", "4321", "@last", "printenv", "TOKEN").code == 1
             assert outrig("exec", "@last", "nosuch").code == 127
         finally:

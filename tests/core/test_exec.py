@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
 from outrig.core.exec import Wish, draft, environment
@@ -54,6 +57,24 @@ def test_the_variables_that_are_secrets_are_there(ways) -> None:
     assert argv[-2:] == ("a", "b c")
     assert (argv[0] == "/bin/sh") == ("env" in ways.values())
     assert len(argv) == (6 if "env" in ways.values() else 2)
+
+
+def test_a_variable_that_is_given_comes_before_a_secret_of_that_name(tmp_path) -> None:
+    secrets = tmp_path / "script"
+    secrets.write_text("export TOKEN=secret OTHER='of the session'\n")
+    session = Session({**SESSION.fields, "secrets": {"given": {"a": "env"}}})
+    asked = wish("printenv", "TOKEN", "OTHER", variables=("TOKEN", "not-one"))
+    argv = draft(asked, session, NOTHING).command.argv
+    here = [word.replace("/run/outrig/secrets/.environment", str(secrets)) for word in argv]
+    done = subprocess.run(
+        here, env={"TOKEN": "my $own 'x'", "PATH": os.environ["PATH"]}, stdout=-1, check=True
+    )
+    assert done.stdout.decode() == "my $own 'x'\nof the session\n"
+    secrets.unlink()  # another user: who may not read it has none of it
+    done = subprocess.run(
+        here, env={"TOKEN": "mine", "PATH": os.environ["PATH"]}, stdout=-1, check=False
+    )
+    assert done.stdout.decode() == "mine\n"
 
 
 def test_data_and_a_terminal_are_refused() -> None:
