@@ -61,12 +61,15 @@ def made(top: Path, **files: str) -> Path:
 
 
 class Canary:
-    """A program that leaves a mark when it runs."""
+    """A program that leaves a mark when it runs.
+
+    It calls cat by its path: by name it called itself where another canary is a cat, for ever.
+    """
 
     def __init__(self, top: Path) -> None:
         self.program = top / "canary"
         self.mark = top / "sang"
-        self.program.write_text(f'#!/bin/sh\necho "$0 $*" >> {self.mark}\ncat\n')
+        self.program.write_text(f'#!/bin/sh\necho "$0 $*" >> {self.mark}\n/bin/cat\n')
         self.program.chmod(0o755)
 
     def sang(self) -> str:

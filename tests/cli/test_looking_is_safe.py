@@ -41,7 +41,7 @@ printf '* filter=x diff=x merge=x\\n' > .gitattributes
 git add -A; git commit -qm agent
 echo uncommitted > late; echo more >> made
 
-printf '#!/bin/sh\\necho "$0 $*" >> %s/sang\\ncat\\n' "${{CANARY%/canary}}" > /tmp/hook
+printf '#!/bin/sh\\necho "$0 $*" >> %s/sang\\n/bin/cat\\n' "${{CANARY%/canary}}" > /tmp/hook
 chmod +x /tmp/hook
 evil() {{
 {SETTINGS}
