@@ -107,7 +107,7 @@ if TYPE_CHECKING:
 
         `kw_only` is for type checkers: False where fields may be given by position.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # for type checkers alone; what runs is the other branch
 
 else:
 

@@ -8,7 +8,6 @@ model listens on the bridge's gateway, which is this machine as a container sees
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bridge import this_machine
 from tests.model_server import ModelServer, Script, serving
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ SETUPS = {
 
 @pytest.fixture
 def model(engine_client: docker.DockerClient) -> Iterator[ModelServer]:
-    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    # Engine 20.10 names the default bridge's gateway only sometimes; it is the first address.
-    gateway = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
-    with serving(host=gateway, script=SCRIPT) as server:
+    with serving(host=this_machine(engine_client), script=SCRIPT) as server:
         yield server
 
 

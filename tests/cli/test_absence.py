@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from outrig.core.redact import forms
+from tests.bridge import this_machine
 from tests.cli.conftest import until
 from tests.model_server import serving
 
@@ -108,7 +109,7 @@ def running(  # noqa: PLR0917 - fixtures
     for name in KEPT:
         (keys / name).write_text(VALUES[name])
     engine_client.networks.get("bridge").reload()
-    with serving(host=gateway(engine_client)) as model:
+    with serving(host=this_machine(engine_client)) as model:
         file = home.config / "outrig/config.toml"
         file.parent.mkdir(parents=True)
         file.write_text(CONFIG.format(keys=keys, url=model.url))
@@ -121,13 +122,6 @@ def running(  # noqa: PLR0917 - fixtures
         (outrig.cwd / "go").touch()
         run.outrig("wait", run.session.name).ok()
     until(lambda: not run.record()["resources"], "nothing left on the engine")
-
-
-def gateway(client: DockerClient) -> str:
-    import ipaddress  # noqa: PLC0415 - as in the other tests of this kind
-
-    config = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    return config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
 
 
 def test_a_secret_is_nowhere_while_its_session_runs(

@@ -4,7 +4,6 @@ to, recorded and replayed; and the terminal as it is when they are gone, however
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from outrig.core.naming import LABEL_SESSION
+from tests.bridge import this_machine
 from tests.cli.conftest import until
 from tests.cli.panes import exported, recorded
 from tests.model_server import Script, serving
@@ -348,7 +348,7 @@ def test_claude_codes_own_interface(run: Run, pane, live: Pane, begin, engine_cl
     subprocess.run(["git", "init", "--quiet", str(run.work)], check=True)
     before = live.state()
     script = Script()
-    with serving(host=gateway(engine_client), script=script) as model:
+    with serving(host=this_machine(engine_client), script=script) as model:
         live.type(f"export ANTHROPIC_AUTH_TOKEN=sk-x ANTHROPIC_BASE_URL={model.url}", "Enter")
         begin("--network", "bridge", "--agent", "claude")
         live.until("bypass permissions on")
@@ -377,9 +377,3 @@ def test_claude_codes_own_interface(run: Run, pane, live: Pane, begin, engine_cl
     assert script.closing in read
     assert "\x1b" not in read
     replayed(run, pane(), script.closing)
-
-
-def gateway(engine: docker.DockerClient) -> str:
-    """This machine, as a session sees it."""
-    config = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    return config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bridge import this_machine
 from tests.cli.conftest import until
 from tests.conftest import leftovers
 from tests.model_server import serving
@@ -81,9 +81,7 @@ sleep ${1:-0}
 @pytest.fixture
 def model(home: Home, engine_client: DockerClient) -> Iterator[ModelServer]:
     """One whose key, $KEY, a broker has."""
-    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    here = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
-    with serving(host=here) as model:
+    with serving(host=this_machine(engine_client)) as model:
         file = home.config / "outrig/config.toml"
         file.parent.mkdir(parents=True)
         file.write_text(f'[secrets.model]\nfrom = "env:KEY"\nupstream = "{model.url}"\n')
@@ -152,8 +150,7 @@ def test_what_a_session_used_is_in_its_record(run: Run):
 
 @pytest.mark.parametrize("mode", ["bridge", "open", "filter"])
 def test_bytes_of_each_network_are_counted(run: Run, engine_client: DockerClient, mode: str):
-    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    here = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
+    here = this_machine(engine_client)
     with serving(host=here) as model:
         done = run.outrig(
             *("run", "--network", mode),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.bridge import this_machine
 from tests.cli.conftest import until
 
 if TYPE_CHECKING:
@@ -102,11 +103,10 @@ def test_the_way_out_is_as_without_them(session: Session, mode: str):
 def test_sidecars_know_each_other_and_nothing_else(
     session: Session, engine_client: docker.DockerClient
 ):
-    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
     here = socket.create_server(("", 0))
     port = here.getsockname()[1]
     session.configure("db", SERVES, HEALTHY)
-    out = f"nc -w 1 {config['Gateway']} {port} < /dev/null && echo it gets out"
+    out = f"nc -w 1 {this_machine(engine_client)} {port} < /dev/null && echo it gets out"
     look = f"until nc db 5432 < /dev/null; do sleep 0.1; done; cat /proc/1/status; {out}"
     session.configure("web", f"{look}; exec sleep 100")
     with here:

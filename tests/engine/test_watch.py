@@ -94,6 +94,9 @@ class Daemon:
     def die(self) -> None:
         self.refuse()
         self._accepting.join()  # from here on there is no further line
+        self.hang_up()
+
+    def hang_up(self) -> None:
         for line in self._lines:
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
@@ -175,6 +178,15 @@ def test_an_engine_that_dies_is_waited_for(daemon: Daemon, watching: Watch) -> N
     daemon.die()
     with meanwhile(back):
         found = watching.wait()
+    assert (found.code, found.engine_died) == (137, True)
+
+
+def test_a_line_that_breaks_is_a_death_whoever_answers_afterwards(
+    daemon: Daemon, watching: Watch
+) -> None:
+    daemon.state = {"Running": False, "ExitCode": 137, "StartedAt": "x", "FinishedAt": "y"}
+    daemon.hang_up()
+    found = watching.wait()
     assert (found.code, found.engine_died) == (137, True)
 
 

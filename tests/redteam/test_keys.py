@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outrig.core.redact import forms
+from tests.bridge import this_machine
 from tests.cli.conftest import until
 from tests.model_server import ModelServer, serving
 
@@ -41,9 +42,7 @@ as = "env"
 
 @pytest.fixture
 def model(home: Home, engine_client: DockerClient) -> Iterator[ModelServer]:
-    config = engine_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    here = config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
-    with serving(host=here) as model:
+    with serving(host=this_machine(engine_client)) as model:
         file = home.config / "outrig/config.toml"
         file.parent.mkdir(parents=True)
         file.write_text(CONFIG.format(url=model.url))
